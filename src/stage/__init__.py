@@ -1,0 +1,1 @@
+"""Grounded video question answering: the answer, the seconds that show it, the boxes it speaks of."""
