@@ -1,0 +1,50 @@
+"""The sizes and switches of STAGE, as they are written into configurations and checkpoints."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Streams = Literal["both", "video", "subtitles", "none"]
+
+
+class StageConfig(BaseModel):
+    """What fixes the shape and the arithmetic of a STAGE model. Defaults are the paper's (Sec. 4.2)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    text_dim: int = Field(768, gt=0)
+    """Size of a word vector: 768 for BERT-base, 300 for GloVe."""
+    region_dim: int = Field(300, gt=0)
+    """Size of a region vector, after PCA."""
+    streams: Streams = "both"
+    """Which contexts the model reads. "none" answers from question and answers alone."""
+    local_features: bool = True
+    """Answer from the proposed span and the whole clip, not from the whole clip alone."""
+    hidden: int = Field(128, gt=0)
+    """d in the paper."""
+    embedding: int = Field(300, gt=0)
+    """Size between the input vectors and d."""
+    input_kernel: int = Field(7, gt=0)
+    fusion_kernel: int = Field(5, gt=0)
+    units: int = Field(2, gt=0)
+    """Convolution units of each encoder (N_conv)."""
+    blocks: int = Field(1, gt=0)
+    """Encoding blocks of each encoder, each with position encoding and `units` units."""
+    dropout: float = Field(0.1, ge=0, lt=1)
+    attention_scale: float = Field(10.0, gt=0)
+    """What cosine similarities are multiplied with before the softmax."""
+    span_margin: int = Field(3, ge=0)
+    """Frames by which a proposed span is widened on both sides for the local feature."""
+    release_padding: bool = False
+    """Let convolutions see what padded positions hold, as the authors' release does. A prediction then depends
+    a little on what shares its batch; needed only to reproduce the release's numbers."""
+
+    @property
+    def reads_video(self) -> bool:
+        return self.streams in ("both", "video")
+
+    @property
+    def reads_subtitles(self) -> bool:
+        return self.streams in ("both", "subtitles")

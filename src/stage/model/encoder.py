@@ -1,0 +1,108 @@
+"""Input embedding and convolutional encoder (Sec. 4.2)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from stage.model.dropout import Dropout
+
+LONGEST_SEQUENCE = 500
+
+
+def position_encoding(length: int, dim: int) -> Tensor:
+    """Sinusoids of falling frequency (Vaswani et al., 2017), sine and cosine in turn. (length, dim)"""
+    position = torch.arange(length, dtype=torch.float32)[:, None]
+    frequency = torch.exp(torch.arange(0, dim, 2, dtype=torch.float32) * (-math.log(10_000.0) / dim))
+    encoding = torch.zeros(length, dim)
+    encoding[:, 0::2] = torch.sin(position * frequency)
+    encoding[:, 1::2] = torch.cos(position * frequency)[:, : dim // 2]
+    return encoding
+
+
+class VectorEmbedding(nn.Sequential):
+    """LayerNorm, dropout, linear map, ReLU, LayerNorm: (..., input_dim) -> (..., output_dim)."""
+
+    def __init__(self, input_dim: int, output_dim: int, dropout: float) -> None:
+        super().__init__(
+            nn.LayerNorm(input_dim),
+            Dropout(dropout),
+            nn.Linear(input_dim, output_dim),
+            nn.ReLU(),
+            nn.LayerNorm(output_dim),
+        )
+
+
+class SharedEmbedding(nn.Sequential):
+    """Brings words and regions into the same space: (..., embedding) -> (..., hidden)."""
+
+    def __init__(self, embedding: int, hidden: int, dropout: float) -> None:
+        super().__init__(Dropout(dropout), nn.Linear(embedding, hidden), nn.ReLU(), nn.LayerNorm(hidden))
+
+
+class DepthwiseSeparableConv(nn.Module):
+    """A convolution along the sequence for each channel, then a linear map across channels. "Same" padding."""
+
+    def __init__(self, dim: int, kernel: int) -> None:
+        super().__init__()
+        self.depthwise = nn.Conv1d(dim, dim, kernel, padding=kernel // 2, groups=dim)
+        self.pointwise = nn.Linear(dim, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(batch, length, dim) -> (batch, length, dim)"""
+        mixed: Tensor = self.depthwise(x.transpose(1, 2)).transpose(1, 2)
+        result: Tensor = self.pointwise(mixed)
+        return result
+
+
+class ConvBlock(nn.Module):
+    """Position encoding, convolution units with residual connections, a final LayerNorm.
+
+    The paper normalises after the sum, LayerNorm(ReLU(Conv(x)) + x); the release, and we, before the convolution.
+    """
+
+    positions: Tensor
+
+    def __init__(self, dim: int, kernel: int, units: int, dropout: float, see_padding: bool) -> None:
+        super().__init__()
+        self.register_buffer("positions", position_encoding(LONGEST_SEQUENCE, dim), persistent=False)
+        self.norms = nn.ModuleList(nn.LayerNorm(dim) for _ in range(units))
+        self.convs = nn.ModuleList(DepthwiseSeparableConv(dim, kernel) for _ in range(units))
+        self.dropout = Dropout(dropout)
+        self.final_norm = nn.LayerNorm(dim)
+        self.see_padding = see_padding
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """x: (batch, length, dim); mask: (batch, length), true where the sequence is real."""
+        keep = mask[..., None].to(x.dtype)
+        x = x + self.positions[: x.shape[1]].to(x.dtype)
+        for i, (norm, conv) in enumerate(zip(self.norms, self.convs, strict=True)):
+            inner = norm(x)
+            if i % 2 == 0:
+                inner = self.dropout(inner)
+            if not self.see_padding:
+                inner = inner * keep
+            x = x + torch.relu(conv(inner))
+        result: Tensor = self.final_norm(x)
+        return result
+
+
+class ConvEncoder(nn.Module):
+    """Convolution blocks over sequences of any leading shape: (..., length, dim) -> the same shape."""
+
+    def __init__(
+        self, dim: int, kernel: int, units: int, blocks: int, dropout: float, *, see_padding: bool
+    ) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(
+            ConvBlock(dim, kernel, units, dropout, see_padding) for _ in range(blocks)
+        )
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """x: (..., length, dim); mask: (..., length)"""
+        flat, flat_mask = x.flatten(0, -3), mask.flatten(0, -2)
+        for block in self.blocks:
+            flat = block(flat, flat_mask)
+        return flat.view(x.shape)

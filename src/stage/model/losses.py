@@ -1,0 +1,147 @@
+"""What STAGE is trained on (Sec. 4.3): answer, span and attention losses, apart from the model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stage.batch import Batch, GroundingTargets, Targets
+from stage.model.span import SpanLogits, best_spans, span_iou
+from stage.model.stage import Grounded, Stage
+
+NEGATIVES = 2
+"""Regions drawn against each positive one."""
+ATTENTION_SHARPNESS = 20.0
+"""The release multiplies the difference of scores with this; the paper writes no factor."""
+
+
+@dataclass(frozen=True, slots=True)
+class LossWeights:
+    """How the three losses add up. A weight of 0 leaves that supervision out."""
+
+    span: float = 0.5
+    attention: float = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """Sums over the batch, unweighted, and their weighted total."""
+
+    answer: Tensor
+    span: Tensor
+    attention: Tensor
+    total: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Proposals:
+    """Spans that the answer is trained on: one or two for each question. P rows."""
+
+    question: Tensor
+    """(P,) position in the batch"""
+    start: Tensor
+    """(P,) frame position"""
+    end: Tensor
+    """(P,) frame position, included"""
+
+
+@dataclass(frozen=True, slots=True)
+class RegionPairs:
+    """A region that shows a word against one that does not. P rows of flat positions in the region scores."""
+
+    positive: Tensor
+    negative: Tensor
+
+
+def stage_losses(model: Stage, batch: Batch, weights: LossWeights) -> tuple[Losses, Tensor]:
+    """All losses of a batch with targets; also the answer logits given the true spans, (N, K)."""
+    targets = batch.targets
+    if targets is None:
+        raise ValueError("a batch without targets can't be trained on")
+    grounded: Grounded = model(batch)
+    proposals = training_proposals(grounded.span_logits, targets, batch.frame_mask)
+    logits = score_proposals(model, grounded, proposals)
+    answer = answer_loss(logits, targets.answer[proposals.question], len(batch))
+    zero = answer.new_zeros(())
+    span = span_loss(grounded.span_logits, targets) if weights.span else zero
+    attention = zero
+    if weights.attention and targets.grounding is not None and grounded.region_scores is not None:
+        pairs = draw_pairs(grounded.region_scores.shape, targets.grounding, targets.answer, batch.region_mask)
+        attention = attention_loss(grounded.region_scores, pairs)
+    total = answer + weights.span * span + weights.attention * attention
+    return Losses(answer, span, attention, total), logits[: len(batch)]
+
+
+def training_proposals(logits: SpanLogits, targets: Targets, frame_mask: Tensor) -> Proposals:
+    """The true span of every question, and the best predicted one where it is good enough.
+
+    Good enough: score >= 0.01 and IoU >= 0.5 with the true span. Without true spans, the best predicted ones.
+    """
+    everyone = torch.arange(len(targets.answer), device=targets.answer.device)
+    with torch.no_grad():
+        predicted = best_spans(
+            logits.start[everyone, targets.answer].softmax(-1),
+            logits.end[everyone, targets.answer].softmax(-1),
+        )
+    if targets.start is None or targets.end is None:
+        return Proposals(everyone, predicted.start, predicted.end)
+    iou = span_iou(predicted.start, predicted.end, targets.start, targets.end)
+    good = (predicted.score >= 0.01) & (iou >= 0.5)
+    return Proposals(
+        question=torch.cat([everyone, everyone[good]]),
+        start=torch.cat([targets.start, predicted.start[good]]),
+        end=torch.cat([targets.end, predicted.end[good]]),
+    )
+
+
+def score_proposals(model: Stage, grounded: Grounded, proposals: Proposals) -> Tensor:
+    """Answer logits (P, K): every hypothesis of a question seen over the same proposed span."""
+    rows = proposals.question
+    copies = Grounded(grounded.frames[rows], grounded.frame_mask[rows], grounded.span_logits, None, None)
+    hypotheses = grounded.frames.shape[1]
+    start = proposals.start[:, None].expand(-1, hypotheses)
+    end = proposals.end[:, None].expand(-1, hypotheses)
+    return model.score(copies, start, end)
+
+
+def answer_loss(logits: Tensor, answer: Tensor, questions: int) -> Tensor:
+    """Cross-entropy over copies (P, K), scaled to the number of questions."""
+    return F.cross_entropy(logits, answer, reduction="sum") * (questions / len(logits))
+
+
+def span_loss(logits: SpanLogits, targets: Targets) -> Tensor:
+    """Cross-entropy of the true start and end on the correct hypothesis; 0 where the truth has no span."""
+    if targets.start is None or targets.end is None:
+        return logits.start.new_zeros(())
+    rows = torch.arange(len(targets.answer), device=targets.answer.device)
+    start = F.cross_entropy(logits.start[rows, targets.answer], targets.start, reduction="sum")
+    end = F.cross_entropy(logits.end[rows, targets.answer], targets.end, reduction="sum")
+    return (start + end) / 2
+
+
+def draw_pairs(
+    shape: torch.Size, truth: GroundingTargets, answer: Tensor, region_mask: Tensor
+) -> RegionPairs:
+    """Two negatives for each positive region, from the other regions of the same word and frame.
+
+    shape: of the region scores, (N, T, K, L_h, N_o). Words whose regions are all positive have no pairs.
+    """
+    others = region_mask[truth.question, truth.frame] & ~truth.positive
+    row, region = (truth.positive & others.any(-1, keepdim=True)).nonzero(as_tuple=True)
+    if len(row) == 0:
+        return RegionPairs(row, row)
+    drawn = torch.multinomial(others[row].float(), NEGATIVES, replacement=True)
+    _, frames, hypotheses, words, regions = shape
+    flat = (truth.question * frames + truth.frame) * hypotheses + answer[truth.question]
+    first = ((flat * words + truth.word) * regions)[row, None]
+    return RegionPairs((first + region[:, None]).expand(-1, NEGATIVES).flatten(), (first + drawn).flatten())
+
+
+def attention_loss(region_scores: Tensor, pairs: RegionPairs) -> Tensor:
+    """Log-sum-exp loss: positive regions are to score above negative ones (Sec. 4.3, L_att)."""
+    scores = region_scores.flatten()
+    difference = scores[pairs.negative] - scores[pairs.positive]
+    return F.softplus(ATTENTION_SHARPNESS * difference).sum()

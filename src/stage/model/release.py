@@ -1,0 +1,95 @@
+"""The authors' release: its names for our weights, and the sizes that its weights imply."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from stage.errors import InputError
+from stage.model.config import StageConfig, Streams
+from stage.model.stage import Stage
+
+# Prefixes of the release's names, and what stands in their place here.
+RENAMED = (
+    (r"bert_word_encoding_fc\.", "text_embedding."),
+    (r"vid_fc\.", "region_embedding."),
+    (r"input_embedding\.", "shared_embedding."),
+    (r"cls_encoder\.", "fusion_encoder."),
+    (r"c2q_down_projection\.", "attention.projection."),
+    (r"concat_fc\.", "fusion.projection."),
+    (r"cls_projection_layers\.0\.conv\.", "span_predictor.projection."),
+    (r"temporal_scoring_st_layers\.0\.conv\.", "span_predictor.start."),
+    (r"temporal_scoring_ed_layers\.0\.conv\.", "span_predictor.end."),
+    (r"classifier\.conv\.", "classifier."),
+    (r"stacked_encoderBlocks\.(\d+)\.layer_norm\.", r"blocks.\1.norms."),
+    (r"stacked_encoderBlocks\.(\d+)\.conv\.", r"blocks.\1.convs."),
+    (r"stacked_encoderBlocks\.(\d+)\.final_layer_norm\.", r"blocks.\1.final_norm."),
+    (r"\.depthwise_conv\.", ".depthwise."),
+    (r"\.pointwise_conv\.", ".pointwise."),
+)
+POSITION_ENCODING = re.compile(r"\.position_encoding\.pe$")
+
+
+def our_name(release_name: str) -> str:
+    """What a weight of the release is called here."""
+    name = release_name
+    for pattern, ours in RENAMED:
+        name = re.sub(pattern, ours, name)
+    return name
+
+
+def from_release(weights: Mapping[str, Tensor]) -> Stage:
+    """A model with the weights of a state_dict of the release, padding as the release treats it.
+
+    Raises InputError naming what is missing or has no place here.
+    """
+    renamed = {our_name(name): value for name, value in weights.items() if not POSITION_ENCODING.search(name)}
+    config = implied_config(renamed)
+    model = Stage(config)
+    shapes = {name: value.shape for name, value in model.state_dict().items()}
+    unknown = sorted(set(renamed) - set(shapes))
+    missing = sorted(set(shapes) - set(renamed))
+    if unknown or missing:
+        raise InputError(
+            f"the weights are not those of a STAGE that can be read: no place for {unknown or 'none'}, "
+            f"missing {missing or 'none'}; check the options the checkpoint was trained with"
+        )
+    # The release's pointwise convolutions are linear maps with a kernel axis of length 1.
+    model.load_state_dict({name: renamed[name].reshape(shape) for name, shape in shapes.items()})
+    return model.eval()
+
+
+def implied_config(weights: Mapping[str, Tensor]) -> StageConfig:
+    """The sizes and streams that weights (with our names) speak of."""
+    try:
+        embedding, text_dim = weights["text_embedding.2.weight"].shape
+        hidden = len(weights["shared_embedding.1.weight"])
+        input_kernel = weights["input_encoder.blocks.0.convs.0.depthwise.weight"].shape[-1]
+        fusion_kernel = weights["fusion_encoder.blocks.0.convs.0.depthwise.weight"].shape[-1]
+        pooled = weights["classifier.2.weight"].shape[-1]
+    except KeyError as error:
+        raise InputError(f"the weights are not those of a STAGE: {error.args[0]} is missing") from None
+    regions = weights.get("region_embedding.2.weight")
+    streams: Streams = (
+        "subtitles" if regions is None else "both" if "fusion.projection.0.weight" in weights else "video"
+    )
+    return StageConfig(
+        text_dim=text_dim,
+        region_dim=300 if regions is None else regions.shape[1],
+        streams=streams,
+        local_features=pooled == 2 * hidden,
+        hidden=hidden,
+        embedding=embedding,
+        input_kernel=input_kernel,
+        fusion_kernel=fusion_kernel,
+        units=_count(weights, r"input_encoder\.blocks\.0\.convs\.(\d+)\."),
+        blocks=_count(weights, r"input_encoder\.blocks\.(\d+)\."),
+        dropout=0.1,
+        release_padding=True,
+    )
+
+
+def _count(weights: Mapping[str, Tensor], pattern: str) -> int:
+    return 1 + max(int(found[1]) for name in weights if (found := re.match(pattern, name)))

@@ -1,0 +1,93 @@
+"""Span predictor, span proposals and what is pooled over them (Sec. 4.2)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from stage.model.attention import MASKED
+from stage.model.dropout import Dropout
+
+
+@dataclass(frozen=True, slots=True)
+class SpanLogits:
+    """How likely each frame starts or ends the span; -1e10 beyond the clip. Each (N, K, T)."""
+
+    start: Tensor
+    end: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Spans:
+    """Frame positions, both ends included, and the score p_start * p_end. All of one shape."""
+
+    start: Tensor
+    end: Tensor
+    score: Tensor
+
+
+class Scorer(nn.Sequential):
+    """LayerNorm, dropout, linear map: (..., dim) -> (..., output_dim)."""
+
+    def __init__(self, dim: int, output_dim: int, dropout: float) -> None:
+        super().__init__(nn.LayerNorm(dim), Dropout(dropout), nn.Linear(dim, output_dim))
+
+
+class SpanPredictor(nn.Module):
+    """Start and end logits of every frame, for each hypothesis."""
+
+    def __init__(self, dim: int, dropout: float) -> None:
+        super().__init__()
+        self.projection = Scorer(dim, dim, dropout)
+        self.start = Scorer(dim, 1, dropout)
+        self.end = Scorer(dim, 1, dropout)
+
+    def forward(self, frames: Tensor, frame_mask: Tensor) -> tuple[Tensor, SpanLogits]:
+        """frames: (N, K, T, d), frame_mask: (N, T) -> the frames further encoded, and the logits."""
+        encoded = frames + torch.relu(self.projection(frames))
+        beyond = ~frame_mask[:, None]
+        return encoded, SpanLogits(
+            start=self.start(encoded).squeeze(-1).float().masked_fill(beyond, MASKED),
+            end=self.end(encoded).squeeze(-1).float().masked_fill(beyond, MASKED),
+        )
+
+
+def best_spans(start: Tensor, end: Tensor) -> Spans:
+    """The pair start <= end with the largest product of probabilities.
+
+    start, end: (..., T) probabilities. Of equal pairs the earliest end, then the earliest start, is taken: the
+    order of a scan over ends that keeps the best start so far.
+    """
+    best_start, best_start_at = first_running_maximum(start)
+    score, end_at = (best_start * end).max(dim=-1)
+    # max() may return any of several equal maxima; argmax over the equality gives the first.
+    end_at = (best_start * end == score[..., None]).int().argmax(dim=-1)
+    return Spans(best_start_at.gather(-1, end_at[..., None]).squeeze(-1), end_at, score)
+
+
+def first_running_maximum(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Running maximum along the last axis, and where each was first reached."""
+    maximum = x.cummax(dim=-1).values
+    steps = torch.arange(x.shape[-1], device=x.device).expand_as(x)
+    rises = torch.ones_like(x, dtype=torch.bool)
+    rises[..., 1:] = maximum[..., 1:] > maximum[..., :-1]
+    return maximum, torch.where(rises, steps, 0).cummax(dim=-1).values
+
+
+def span_iou(start: Tensor, end: Tensor, true_start: Tensor, true_end: Tensor) -> Tensor:
+    """IoU of spans in frames, both ends included."""
+    intersection = (torch.minimum(end, true_end) - torch.maximum(start, true_start) + 1).clamp(min=0)
+    union = torch.maximum(end, true_end) - torch.minimum(start, true_start) + 1
+    return intersection / union
+
+
+def pool_span(frames: Tensor, start: Tensor, end: Tensor, frame_mask: Tensor, margin: int) -> Tensor:
+    """Maximum over the frames of a span widened by `margin`, within the clip.
+
+    frames: (N, K, T, d); start, end: (N, K); frame_mask: (N, T) -> (N, K, d)
+    """
+    at = torch.arange(frames.shape[2], device=frames.device)
+    inside = (at >= start[..., None] - margin) & (at <= end[..., None] + margin) & frame_mask[:, None]
+    return frames.masked_fill(~inside[..., None], MASKED).amax(dim=2)
