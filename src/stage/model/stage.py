@@ -83,9 +83,9 @@ class Stage(nn.Module):
         elif subtitles:
             fused = subtitles.joint
         else:
-            frames = batch.frame_mask.shape[1]
-            fused = hypothesis[:, None].expand(-1, frames, -1, -1, -1)
-        pooled = self._pool_words(fused, batch.word_mask)
+            fused = hypothesis[:, None]
+        frames = batch.frame_mask.shape[1]
+        pooled = self._pool_words(fused, batch.word_mask).expand(-1, frames, -1, -1)
         encoded, span_logits = self.span_predictor(pooled.transpose(1, 2), batch.frame_mask)
         return Grounded(
             encoded,
