@@ -110,6 +110,18 @@ def test_a_prediction_does_not_depend_on_its_batch(streams: Streams) -> None:
             )
 
 
+def test_a_long_film_is_read_in_pieces_to_the_same_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, batch = make_model(), make_batch()
+    with torch.no_grad():
+        whole = model.answer(batch)
+        monkeypatch.setattr("stage.model.stage.FRAMES_AT_ONCE", 3)
+        pieces = model.answer(batch)
+    torch.testing.assert_close(pieces.logits, whole.logits)
+    torch.testing.assert_close(pieces.start_probabilities, whole.start_probabilities)
+    torch.testing.assert_close(pieces.grounded.region_scores, whole.grounded.region_scores)
+    torch.testing.assert_close(pieces.grounded.subtitle_scores, whole.grounded.subtitle_scores)
+
+
 def test_padding_the_way_of_the_release_does_depend_on_the_batch() -> None:
     model, batch = make_model(), make_batch()
     model = Stage(model.config.model_copy(update={"release_padding": True})).eval()

@@ -61,6 +61,18 @@ class Batch:
     def __len__(self) -> int:
         return len(self.words)
 
+    def split_frames(self, count: int) -> list[Batch]:
+        """The same questions over consecutive pieces of their clips, `count` frames each; without targets."""
+        pieces = zip(
+            self.subtitles.split(count, 1),
+            self.subtitle_mask.split(count, 1),
+            self.regions.split(count, 1),
+            self.region_mask.split(count, 1),
+            self.frame_mask.split(count, 1),
+            strict=True,
+        )
+        return [Batch(self.words, self.word_mask, *piece) for piece in pieces]
+
     def to(self, device: torch.device | str) -> Batch:
         return move(self, torch.device(device))
 

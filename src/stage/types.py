@@ -107,6 +107,17 @@ class Regions:
 
 
 @dataclass(frozen=True, slots=True)
+class ClipFeatures:
+    """A clip as vectors."""
+
+    clip: Clip
+    words: tuple[Array, ...]
+    """For each sentence of the clip: (words of the sentence, D_text)."""
+    regions: Mapping[int, Regions]
+    """Numbered frame -> what is in it."""
+
+
+@dataclass(frozen=True, slots=True)
 class WordBoxes:
     """The boxes that a hypothesis' word is grounded in, in one frame; best first."""
 

@@ -1,0 +1,41 @@
+"""The command line: one small file a command."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+import typer
+
+from stage.errors import InputError
+
+app = typer.Typer(
+    help="Grounded video question answering: the answer, the seconds that show it, the boxes it speaks of.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+COMMANDS = ("ask", "demo", "sitcom", "features", "train", "predict", "evaluate", "compare", "detector")
+
+
+def main() -> None:
+    """Run a command; what the user gave wrongly is one line on standard error and exit code 2."""
+    for name in COMMANDS:
+        app.command(name)(getattr(import_module(f"stage.commands.{name}"), name))
+    try:
+        app(standalone_mode=False)
+    except InputError as error:
+        _fail(str(error))
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except click.ClickException as error:
+        _fail(error.format_message())
+
+
+def _fail(message: str) -> None:
+    print(f"stage: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +14,10 @@ from stage.model.attention import MASKED, Attended, QAGuidedAttention, VideoText
 from stage.model.config import StageConfig
 from stage.model.encoder import ConvEncoder, SharedEmbedding, VectorEmbedding
 from stage.model.span import Scorer, SpanLogits, SpanPredictor, Spans, best_spans, pool_span
+
+
+FRAMES_AT_ONCE = 100
+"""At inference, longer clips are read in pieces of this many frames."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,23 @@ class Grounded:
     """(N, T, K, L_h, N_o) attention of words to regions, in [-1, 1]; -1e10 where padded"""
     subtitle_scores: Tensor | None
     """(N, T, K, L_h, L_s) the same for subtitle words"""
+
+
+def join_frames(pieces: Sequence[Grounded]) -> Grounded:
+    """One `Grounded` of pieces that follow each other in time."""
+    logits = [piece.span_logits for piece in pieces]
+    return Grounded(
+        torch.cat([piece.frames for piece in pieces], dim=2),
+        torch.cat([piece.frame_mask for piece in pieces], dim=1),
+        SpanLogits(torch.cat([x.start for x in logits], dim=2), torch.cat([x.end for x in logits], dim=2)),
+        _join_scores([piece.region_scores for piece in pieces]),
+        _join_scores([piece.subtitle_scores for piece in pieces]),
+    )
+
+
+def _join_scores(scores: Sequence[Tensor | None]) -> Tensor | None:
+    real = [s for s in scores if s is not None]
+    return torch.cat(real, dim=1) if real else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +128,12 @@ class Stage(nn.Module):
         return logits.squeeze(-1).float()
 
     def answer(self, batch: Batch) -> Answered:
-        """The answer and the evidence for it, as at inference: each hypothesis with its own best span."""
-        grounded = self(batch)
+        """The answer and the evidence for it, as at inference: each hypothesis with its own best span.
+
+        Frames do not see each other before the span is found, so that a film of any length is read in pieces.
+        """
+        pieces = [self(piece) for piece in batch.split_frames(FRAMES_AT_ONCE)]
+        grounded = pieces[0] if len(pieces) == 1 else join_frames(pieces)
         start = grounded.span_logits.start.softmax(dim=-1)
         end = grounded.span_logits.end.softmax(dim=-1)
         spans = best_spans(start, end)

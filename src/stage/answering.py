@@ -1,0 +1,179 @@
+"""Ask a film: open it once, ask many questions, get each answer with its evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from stage.concepts import concept_words, is_content_word
+from stage.dataset import project
+from stage.errors import InputError
+from stage.examples import Example, collate, make_example
+from stage.extraction import Progress, detect_frames
+from stage.features.regions import RegionDetector, load_detector
+from stage.features.store import FeatureAttributes, FeatureStore, cache_folder
+from stage.features.text import TextEncoder, load_text_encoder
+from stage.media.subtitles import Subtitles, check_overlap, read_subtitles, subtitles_of, tokenise
+from stage.media.video import Video, fingerprint, open_video
+from stage.model.stage import Answered
+from stage.predicting import grounded_words, predictions_of
+from stage.trained import DEFAULT_MODEL, TrainedModel, load_model
+from stage.types import (
+    Array,
+    AttendedSentence,
+    Clip,
+    ClipFeatures,
+    Evidence,
+    Image,
+    Moment,
+    Question,
+    Regions,
+)
+
+FRAMES_BETWEEN_SAVES = 200
+
+
+@dataclass(frozen=True)
+class Answerer:
+    """A trained model with the encoders that it was made for."""
+
+    model: TrainedModel
+    text: TextEncoder
+    detector: RegionDetector
+
+    @classmethod
+    def from_pretrained(cls, spec: str | Path = DEFAULT_MODEL) -> Answerer:
+        """A packaged model by name, or a model folder. Raises InputError if its encoders can't be had."""
+        model = load_model(spec)
+        text, detector = load_text_encoder(model.features.text), load_detector(model.features.regions)
+        model.check_features(text.name, detector.name, "this installation")
+        return cls(model, text, detector)
+
+    def open(
+        self,
+        video: str | Path,
+        subtitles: str | Path | None = None,
+        *,
+        cache: Path | None = None,
+        progress: Progress | None = None,
+    ) -> OpenFilm:
+        """Look at a film once. Without a subtitle file the film's own subtitle track is read, if it has one.
+
+        Regions are kept in `cache` (by default the user's cache folder), so that a film is looked at once only.
+        Raises InputError if either file can't be used, or the subtitles are those of another film.
+        """
+        film = open_video(Path(video))
+        found = read_subtitles(Path(subtitles)) if subtitles else subtitles_of(film.path)
+        sentences = found.sentences if found else ()
+        notes = [*film.notes, *(found.notes if found else ("no subtitles: the pictures alone are asked",))]
+        if sentences:
+            notes += check_overlap(sentences, film.duration)
+        clip = Clip(film.name, film.frame_count, film.width, film.height, sentences)
+        regions = self._regions(film, cache or cache_folder(), progress or (lambda done, of, what: None))
+        words = self.text.encode([s.text for s in sentences]) if sentences else []
+        return OpenFilm(self, film, ClipFeatures(clip, tuple(words), regions), tuple(notes))
+
+    def _regions(self, film: Video, cache: Path, progress: Progress) -> dict[int, Regions]:
+        names = FeatureAttributes(self.text.name, self.text.dim, self.detector.name, self.detector.dim)
+        store = FeatureStore.create(cache / names.digest, names)
+        key = fingerprint(film.path)
+        regions: dict[int, Regions] = store.clip(key) if store.has_clip(key) else {}
+        missing = [frame for frame in film.model_frames(limit=None) if frame not in regions]
+        for done, (frame, found) in enumerate(detect_frames(film, missing, self.detector), 1):
+            regions[frame] = found
+            progress(done, len(missing), "frames")
+            if done % FRAMES_BETWEEN_SAVES == 0 or done == len(missing):
+                store.put_clip(key, regions)
+        projection, count = self.model.projection, self.model.limits.regions
+        return {frame: project(found, projection, count) for frame, found in regions.items()}
+
+
+@dataclass(frozen=True)
+class OpenFilm:
+    """A film that has been looked at. Questions are cheap from here on."""
+
+    answerer: Answerer
+    film: Video
+    features: ClipFeatures
+    notes: tuple[str, ...]
+
+    @torch.inference_mode()
+    def ask(self, question: str, answers: Sequence[str]) -> Evidence:
+        """Which of two or more candidate answers is right, and what shows it."""
+        text, candidates = checked(question, answers)
+        return self.ask_question(Question(0, self.features.clip.name, text, candidates))
+
+    @torch.inference_mode()
+    def ask_question(self, question: Question) -> Evidence:
+        """The same for a question of a data set, of which the truth may be known."""
+        model = self.answerer.model
+        hypotheses = self.answerer.text.encode(question.hypotheses)
+        frames = tuple(sorted(self.features.regions))
+        example = make_example(question, self.features, hypotheses, frames, model.limits)
+        answered = model.stage.answer(collate([example]))
+        return evidence_of(answered, example, self.features.clip, model.concepts, self.notes)
+
+    def pictures(self, frames: Sequence[int], longest_side: int = 640) -> dict[int, Image]:
+        """Pictures of numbered frames."""
+        return dict(self.film.frames(sorted(set(frames)), longest_side=longest_side))
+
+
+def checked(question: str, answers: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    """Question and answers as the model reads them. Raises InputError if there is nothing to choose from."""
+    text = tokenise(question)
+    if not text:
+        raise InputError("the question is empty; write one, such as --question 'Who is at the door ?'")
+    candidates = tuple(tokenise(answer) for answer in answers)
+    if len(candidates) < 2:
+        raise InputError(f"{len(candidates)} candidate answer given; give two or more to choose from")
+    for i, candidate in enumerate(candidates):
+        if not candidate:
+            raise InputError(f"candidate answer {i + 1} is empty; write it out or leave it away")
+    return text, candidates
+
+
+def evidence_of(
+    answered: Answered, example: Example, clip: Clip, known: Sequence[str], notes: tuple[str, ...]
+) -> Evidence:
+    """What the model says of the only question of a batch, with what it looked at in every frame."""
+    prediction = predictions_of(answered, [example], frozenset(known))[0]
+    k = prediction.answer_index
+    concepts = concept_words(example.question.hypotheses[k], frozenset(known))
+    start, end = (p[0, k].tolist() for p in (answered.start_probabilities, answered.end_probabilities))
+    regions, words = answered.grounded.region_scores, answered.grounded.subtitle_scores
+    moments = []
+    for t, frame in enumerate(example.frames):
+        grounding = ()
+        if regions is not None:
+            lowered = frozenset(c.lower() for c in concepts)
+            found = grounded_words(example, regions[0].float().cpu().numpy(), [t], lowered)
+            grounding = tuple(w for w in found if w.hypothesis == k and w.boxes)
+        attended = attended_sentences(example, clip, words[0, t, k].float().cpu().numpy(), t, k) if words is not None else ()
+        moments.append(Moment(frame, start[t], end[t], grounding, attended))
+    return Evidence(clip, example.question, prediction, concepts, tuple(moments), notes)
+
+
+def attended_sentences(
+    example: Example, clip: Clip, scores: Array, t: int, k: int
+) -> tuple[AttendedSentence, ...]:
+    """How much the content words of hypothesis k attend to the words of a frame's sentences.
+
+    scores: (L_h, L_s) similarity of hypothesis and subtitle words at frame position t.
+    """
+    length = len(example.subtitles[t])
+    words = example.question.hypotheses[k].split()[: len(example.hypotheses[k])]
+    rows = [i for i, word in enumerate(words) if is_content_word(word)] or list(range(len(words)))
+    sharpened = np.exp(10.0 * (scores[rows, :length] - 1.0))
+    weights = (sharpened / sharpened.sum(1, keepdims=True)).max(0) if length else np.zeros(0)
+    attended, first = [], 0
+    for i in example.sentences[t]:
+        sentence = clip.sentences[i]
+        mine = weights[first : first + len(sentence.words)].tolist()
+        first += len(sentence.words)
+        attended.append(AttendedSentence(sentence, tuple(mine + [0.0] * (len(sentence.words) - len(mine)))))
+    return tuple(attended)

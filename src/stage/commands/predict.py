@@ -1,0 +1,35 @@
+"""`stage predict`: a model's answers to a set of questions, as a submission file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def predict(
+    data: Annotated[Path, typer.Argument(help="A data folder with features.")],
+    out: Annotated[Path, typer.Argument(help="The prediction file to write (.json or .json.gz).")],
+    model: Annotated[str, typer.Option(help="A model folder, or the name of a packaged model.")] = "sitcom",
+    vocabulary: Annotated[
+        Path | None, typer.Option(help="word2idx of the data set; without it one is made and written beside OUT.")
+    ] = None,
+) -> None:
+    """Predict answers, spans and boxes in the layout that the leaderboard and `stage evaluate` read."""
+    from stage.annotation.predictions import write_predictions
+    from stage.annotation.vocabulary import build_vocabulary, read_vocabulary, write_vocabulary
+    from stage.dataset import QuestionSet
+    from stage.training import predict_all
+    from stage.trained import load_model
+
+    trained = load_model(model)
+    questions = QuestionSet.open(data, trained.limits)
+    trained.check_features(questions.text_name, questions.region_name, str(data))
+    if vocabulary is None:
+        words = build_vocabulary(questions.questions)
+        write_vocabulary(out.parent / "word2idx.json", words)
+    else:
+        words = read_vocabulary(vocabulary)
+    write_predictions(out, predict_all(trained, questions), words)
+    print(f"{len(questions)} predictions in {out}")

@@ -1,0 +1,29 @@
+"""Which words of a question name something that can be seen."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+# Words that carry a question's grammar and not its content.
+FUNCTION_WORDS = frozenset(
+    """a about after all an and any are as at be because before being but by can could did do does doing done
+    for from had has have he her hers herself him himself his how i if in into is it its itself just me more
+    most my no not of off on or other our out over own s same she should so some such t than that the their
+    them then there these they this those through to too under until up very was we were what when where
+    which while who whom why will with would you your""".split()
+)
+
+
+def is_content_word(word: str) -> bool:
+    return word.lower() not in FUNCTION_WORDS and any(c.isalpha() for c in word)
+
+
+def concept_words(text: str, known: Collection[str]) -> tuple[str, ...]:
+    """Words of a text that name people and things, in order, each once.
+
+    known: the words (lower case) that a model was taught to ground. A text without any of them is about things
+    that it was not taught; all of its content words are then tried.
+    """
+    words = list(dict.fromkeys(text.split()))
+    concepts = [word for word in words if word.lower() in known]
+    return tuple(concepts or [word for word in words if is_content_word(word)])

@@ -1,0 +1,124 @@
+"""A run in one YAML file: what to train on, which model, how long."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from stage.errors import InputError
+from stage.examples import Limits
+from stage.model.config import Streams
+
+STRICT = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataConfig(BaseModel):
+    """Data folders, each with questions.json and features (see docs/data.md)."""
+
+    model_config = STRICT
+
+    train: Path
+    val: Path
+    limits: Limits = Limits()
+    workers: int = Field(default=1, ge=0)
+    """Processes that prepare batches; 0 prepares them in the training process."""
+
+
+class ModelConfig(BaseModel):
+    """The switches of STAGE that a run chooses; sizes of vectors come from the features."""
+
+    model_config = STRICT
+
+    streams: Streams = "both"
+    local_features: bool = True
+    hidden: int = Field(default=128, gt=0)
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+    region_components: int | None = Field(default=None, gt=0)
+    """Reduce region features to this many principal components; none leaves them as they are."""
+
+
+class TrainingConfig(BaseModel):
+    """How the weights are found. Defaults are those of the paper and the release."""
+
+    model_config = STRICT
+
+    epochs: int = Field(default=100, gt=0)
+    batch_size: int = Field(default=16, gt=0)
+    learning_rate: float = Field(default=1e-3, gt=0)
+    weight_decay: float = Field(default=3e-7, ge=0)
+    gradient_clip: float = Field(default=10.0, gt=0)
+    span_weight: float = Field(default=0.5, ge=0)
+    """0: no temporal supervision."""
+    attention_weight: float = Field(default=0.1, ge=0)
+    """0: no spatial supervision."""
+    schedule: Literal["plateau", "cosine"] = "plateau"
+    """plateau: halve the rate when validation accuracy stands still for `plateau_checks`; cosine: one rise and
+    fall over all epochs."""
+    plateau_checks: int = Field(default=10, gt=0)
+    patience: int = Field(default=5, gt=0)
+    """Epochs without a better validation accuracy after which training stops."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    seed: int = 2018
+    device: Literal["auto", "cpu", "gpu"] = "auto"
+
+
+class RunConfig(BaseModel):
+    """Everything that `stage train` needs to know."""
+
+    model_config = STRICT
+
+    data: DataConfig
+    output: Path
+    """Folder for checkpoints, logs and the finished model."""
+    model: ModelConfig = ModelConfig()
+    training: TrainingConfig = TrainingConfig()
+
+
+def load_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
+    """Read a YAML file; each override is "section.key=value", the value in YAML.
+
+    Raises InputError with the key and the reason if it does not validate.
+    """
+    try:
+        content = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise InputError(f"{path}: can't be read ({error.strerror}); give the path of a YAML file") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: holds no settings; it should map data, model, training and output to values")
+    for override in overrides:
+        _apply(content, override)
+    try:
+        return RunConfig.model_validate(content)
+    except ValidationError as error:
+        raise InputError(f"{path}: {_first_reason(error)}") from None
+
+
+def _apply(content: dict[str, Any], override: str) -> None:
+    key, separator, value = override.partition("=")
+    if not separator or not key:
+        raise InputError(f"--set {override}: write it as key=value, for example training.epochs=3")
+    *sections, name = key.split(".")
+    for section in sections:
+        content = content.setdefault(section, {})
+        if not isinstance(content, dict):
+            raise InputError(f"--set {override}: {section} is a value, not a section")
+    try:
+        content[name] = yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise InputError(f"--set {override}: the value is not YAML") from None
+
+
+def _first_reason(error: ValidationError) -> str:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"{key}: there is no such setting; check its spelling and its section"
+    if first["type"] == "missing":
+        return f"{key}: is missing, and has no default"
+    return f"{key}: {first['msg'][0].lower()}{first['msg'][1:]}, but it is {first['input']!r}"

@@ -1,0 +1,77 @@
+"""From the tensors that the model answers with to predictions in seconds and pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+
+import torch
+
+from stage.annotation.labels import span_in_seconds
+from stage.batch import Batch
+from stage.examples import Example, collate
+from stage.model.stage import Answered, Stage
+from stage.types import Array, Box, Prediction, WordBoxes
+
+SCORE_THRESHOLD = 0.2
+"""Regions that a word attends to with at least this score are its boxes (Sec. 4.3)."""
+
+
+@torch.inference_mode()
+def predict(
+    model: Stage, examples: Sequence[Example], concepts: Collection[str], device: torch.device | str = "cpu"
+) -> list[Prediction]:
+    """Answer questions; boxes for the concept words of every hypothesis in the annotated frames."""
+    batch: Batch = collate(examples).to(device)
+    return predictions_of(model.answer(batch), examples, concepts)
+
+
+def predictions_of(
+    answered: Answered, examples: Sequence[Example], concepts: Collection[str]
+) -> list[Prediction]:
+    """Predictions from a model's answer, with boxes in the frames that are annotated."""
+    probabilities = answered.logits.softmax(-1).tolist()
+    starts, ends = answered.spans.start.tolist(), answered.spans.end.tolist()
+    scores = answered.grounded.region_scores
+    predictions = []
+    for n, example in enumerate(examples):
+        grounding: Iterable[WordBoxes] = ()
+        if scores is not None:
+            annotated = [t for t, frame in enumerate(example.frames) if example.question.boxes.get(frame)]
+            grounding = grounded_words(example, scores[n].float().cpu().numpy(), annotated, concepts)
+        likeliest = max(range(len(probabilities[n])), key=probabilities[n].__getitem__)
+        spans = zip(starts[n], ends[n], strict=True)
+        predictions.append(
+            Prediction(
+                qid=example.question.qid,
+                clip=example.question.clip,
+                answer_index=likeliest,
+                probabilities=tuple(probabilities[n]),
+                spans=tuple(span_in_seconds(start, end, example.frames[0]) for start, end in spans),
+                grounding=tuple(grounding),
+            )
+        )
+    return predictions
+
+
+def grounded_words(
+    example: Example, scores: Array, positions: Iterable[int], concepts: Collection[str]
+) -> Iterable[WordBoxes]:
+    """The boxes of concept words (lower case), for each hypothesis, at the given frame positions.
+
+    scores: (T, K, L_h, N_o). Words without a box over the threshold are given with none.
+    """
+    for t in positions:
+        regions = example.regions[t]
+        for k, hypothesis in enumerate(example.question.hypotheses):
+            words = hypothesis.split()[: len(example.hypotheses[k])]
+            for i, word in enumerate(words):
+                if word.lower() in concepts:
+                    found = scores[t, k, i, : len(regions)]
+                    boxes = sorted(
+                        (
+                            Box(*map(float, regions.boxes[r]), label=word, score=float(found[r]))
+                            for r in (found >= SCORE_THRESHOLD).nonzero()[0]
+                        ),
+                        key=lambda box: -box.score,
+                    )
+                    yield WordBoxes(k, example.frames[t], word, tuple(boxes))

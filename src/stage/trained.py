@@ -1,0 +1,133 @@
+"""A trained model as a folder: its weights, what it was made for, and its card."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from stage.errors import InputError
+from stage.examples import Limits
+from stage.features.pca import Projection
+from stage.model.config import StageConfig
+from stage.model.stage import Stage
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+CONFIG, WEIGHTS, CARD = "config.json", "weights.safetensors", "card.md"
+PACKAGED = Path(__file__).parent / "assets" / "models"
+DEFAULT_MODEL = "sitcom"
+STAGE_PREFIX, PROJECTION_PREFIX = "stage.", "projection."
+
+
+class FeatureRecipe(BaseModel):
+    """Which encoders the features came from; a model can't read any others."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    text: str
+    """Name of the text encoder."""
+    regions: str
+    """Name of the region detector."""
+
+
+class _Stored(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    format: int = 1
+    stage: StageConfig
+    features: FeatureRecipe
+    limits: Limits
+    concepts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """STAGE with everything that an answer needs beside the film."""
+
+    stage: Stage
+    features: FeatureRecipe
+    projection: Projection | None
+    """Applied to region features before the model reads them; none if it reads them as they are."""
+    concepts: tuple[str, ...]
+    """Words (lower case) that had boxes in training: those that the model can ground."""
+    limits: Limits
+    name: str = ""
+
+    def check_features(self, text: str, regions: str, where: str) -> None:
+        """Raises InputError if features by these encoders are not what the model was made for."""
+        for made_for, found in ((self.features.text, text), (self.features.regions, regions)):
+            if made_for != found:
+                raise InputError(
+                    f"{where}: has features of {found}, but the model {self.name} was made for those of {made_for}; "
+                    "make features with the model's encoders, or train a model on these"
+                )
+
+
+def save_model(model: TrainedModel, folder: Path, card: str = "") -> None:
+    """Write a model to a folder, whole or not at all. An older model there is replaced."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    making = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    stored = _Stored(
+        stage=model.stage.config, features=model.features, limits=model.limits, concepts=model.concepts
+    )
+    (making / CONFIG).write_text(stored.model_dump_json(indent=1))
+    if card:
+        (making / CARD).write_text(card)
+    save_file(_tensors(model), making / WEIGHTS)
+    if folder.exists():
+        shutil.rmtree(folder)
+    os.chmod(making, 0o755)
+    os.replace(making, folder)
+
+
+def _tensors(model: TrainedModel) -> dict[str, Tensor]:
+    import torch
+
+    tensors = {STAGE_PREFIX + name: value.contiguous() for name, value in model.stage.state_dict().items()}
+    if model.projection is not None:
+        for name, array in model.projection.to_arrays().items():
+            tensors[PROJECTION_PREFIX + name] = torch.from_numpy(np.ascontiguousarray(array))
+    return tensors
+
+
+def load_model(spec: str | Path) -> TrainedModel:
+    """A packaged model by name ("sitcom") or a model folder. Only weights are read, never code.
+
+    Raises InputError if there is no such model or it is not one.
+    """
+    folder = Path(spec)
+    if not folder.exists() and (PACKAGED / str(spec)).is_dir():
+        folder = PACKAGED / str(spec)
+    if not (folder / CONFIG).is_file():
+        known = ", ".join(sorted(p.name for p in PACKAGED.glob("*"))) or "none"
+        raise InputError(f"{spec}: no model there; give a model folder or the name of a packaged model ({known})")
+    try:
+        stored = _Stored.model_validate_json((folder / CONFIG).read_text())
+        tensors = load_file(folder / WEIGHTS)
+        stage = Stage(stored.stage)
+        stage.load_state_dict(_part(tensors, STAGE_PREFIX))
+    except (ValidationError, SafetensorError, OSError, RuntimeError, UnicodeDecodeError) as error:
+        raise InputError(f"{folder}: is not a model of this version: {' '.join(str(error).split())[:300]}") from None
+    projection = {name: value.numpy() for name, value in _part(tensors, PROJECTION_PREFIX).items()}
+    return TrainedModel(
+        stage.eval(),
+        stored.features,
+        Projection.from_arrays(projection) if projection else None,
+        stored.concepts,
+        stored.limits,
+        name=str(spec),
+    )
+
+
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

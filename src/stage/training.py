@@ -1,0 +1,254 @@
+"""Data, model and losses to a trained model: pytorch-lightning's loop around STAGE."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
+from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from stage.batch import Batch
+from stage.config import RunConfig, TrainingConfig
+from stage.dataset import QuestionSet
+from stage.errors import InputError
+from stage.examples import Example, collate
+from stage.memory import keep_memory
+from stage.metrics import Scores, evaluate
+from stage.model.config import StageConfig
+from stage.model.losses import LossWeights, stage_losses
+from stage.model.stage import Stage
+from stage.predicting import predictions_of
+from stage.trained import FeatureRecipe, TrainedModel, save_model
+from stage.types import Prediction, Question
+
+LAST, BEST = "last", "best"
+
+
+class StageTraining(pl.LightningModule):
+    """One step: all losses of a batch. One check: the metrics of the paper on the validation questions."""
+
+    def __init__(
+        self, model: Stage, config: TrainingConfig, steps_per_epoch: int, questions: list[Question], concepts: set[str]
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.config = config
+        self.steps_per_epoch = steps_per_epoch
+        self.questions = questions
+        self.concepts = concepts
+        self.weights = LossWeights(config.span_weight, config.attention_weight)
+        self.predictions: list[Prediction] = []
+
+    def training_step(self, loaded: tuple[Batch, list[Example]], _: int) -> Tensor:
+        batch, examples = loaded
+        losses, logits = stage_losses(self.model, batch, self.weights)
+        assert batch.targets is not None
+        right = (logits.detach().argmax(-1) == batch.targets.answer).float().mean()
+        size = len(examples)
+        self.log("train/answer", losses.answer.detach() / size, batch_size=size)
+        self.log("train/span", losses.span.detach() / size, batch_size=size)
+        self.log("train/attention", losses.attention.detach() / size, batch_size=size)
+        self.log("train/accuracy", right, batch_size=size, prog_bar=True, on_step=False, on_epoch=True)
+        return losses.total
+
+    def validation_step(self, loaded: tuple[Batch, list[Example]], _: int) -> None:
+        batch, examples = loaded
+        self.predictions += predictions_of(self.model.answer(batch), examples, self.concepts)
+
+    def on_validation_epoch_end(self) -> None:
+        scores = self.scores()
+        self.predictions = []
+        shown = {
+            "val/accuracy": scores.qa_accuracy,
+            "val/miou": scores.temporal_miou,
+            "val/asa": scores.answer_span_accuracy,
+            "val/map": scores.grounding_map,
+        }
+        for name, value in shown.items():
+            self.log(name, math.nan if value is None else value, prog_bar=True)
+
+    def scores(self) -> Scores:
+        seen = {p.qid for p in self.predictions}
+        return evaluate(self.predictions, [q for q in self.questions if q.qid in seen])
+
+    def transfer_batch_to_device(
+        self, loaded: tuple[Batch, list[Example]], device: torch.device, _: int
+    ) -> tuple[Batch, list[Example]]:
+        batch, examples = loaded
+        return batch.to(device), examples
+
+    def configure_optimizers(self) -> object:
+        c = self.config
+        optimizer = torch.optim.Adam(
+            self.model.parameters(), lr=c.learning_rate, weight_decay=c.weight_decay, fused=True
+        )
+        if c.schedule == "cosine":
+            schedule = torch.optim.lr_scheduler.OneCycleLR(
+                optimizer, c.learning_rate, total_steps=c.epochs * self.steps_per_epoch, pct_start=0.15
+            )
+            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
+            optimizer, mode="max", factor=0.5, patience=c.plateau_checks
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": plateau, "monitor": "val/accuracy"}}
+
+
+class Questions(Dataset[Example]):
+    """The questions of a set as examples."""
+
+    def __init__(self, questions: QuestionSet) -> None:
+        self.questions = questions
+
+    def __len__(self) -> int:
+        return len(self.questions)
+
+    def __getitem__(self, index: int) -> Example:
+        return self.questions.example(index)
+
+
+class LikeLengths(Sampler[list[int]]):
+    """Random batches of questions of like size, so that little of a batch is padding.
+
+    Questions are shuffled, cut into pools of many batches, and each pool is sorted by size. The order depends on
+    the seed and the epoch alone, so a resumed run sees what an unbroken one would have seen.
+    """
+
+    POOL = 16
+
+    def __init__(self, sizes: Sequence[int], batch_size: int, seed: int) -> None:
+        self.sizes = sizes
+        self.batch_size = batch_size
+        self.seed = seed
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.sizes) / self.batch_size)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        generator = torch.Generator().manual_seed(self.seed * 100_003 + self.epoch)
+        order = torch.randperm(len(self.sizes), generator=generator).tolist()
+        pool = self.POOL * self.batch_size
+        batches = []
+        for first in range(0, len(order), pool):
+            like = sorted(order[first : first + pool], key=self.sizes.__getitem__)
+            batches += [like[i : i + self.batch_size] for i in range(0, len(like), self.batch_size)]
+        for i in torch.randperm(len(batches), generator=generator).tolist():
+            yield batches[i]
+
+
+def load_batch(examples: list[Example]) -> tuple[Batch, list[Example]]:
+    return collate(examples), examples
+
+
+def train(config: RunConfig, *, resume: bool = True, progress: bool = True) -> tuple[TrainedModel, Scores]:
+    """Train as configured; returns the best model by validation accuracy and its validation scores.
+
+    Writes checkpoints, CSV and TensorBoard logs and the finished model below `config.output`. With `resume`, a run
+    that was cut off goes on from its last finished epoch.
+    """
+    keep_memory()
+    c = config.training
+    pl.seed_everything(c.seed, workers=True, verbose=False)
+    train_set = QuestionSet.open(config.data.train, config.data.limits)
+    val_set = QuestionSet.open(config.data.val, config.data.limits)
+    train_set.check_same_features(val_set)
+    if config.model.region_components:
+        train_set.fit_projection(config.model.region_components, seed=c.seed)
+        val_set.projection = train_set.projection
+    model = Stage(
+        StageConfig(
+            text_dim=train_set.text_dim,
+            region_dim=train_set.region_dim,
+            streams=config.model.streams,
+            local_features=config.model.local_features,
+            hidden=config.model.hidden,
+            dropout=config.model.dropout,
+        )
+    )
+    sampler = LikeLengths(train_set.sizes(), c.batch_size, c.seed)
+    module = StageTraining(model, c, len(sampler), val_set.questions, train_set.concepts)
+    checkpoints = ModelCheckpoint(
+        config.output / "checkpoints", filename=BEST, monitor="val/accuracy", mode="max", save_last=True,
+        enable_version_counter=False,
+    )  # fmt: skip
+    trainer = _trainer(config, checkpoints, progress)
+    last = config.output / "checkpoints" / f"{LAST}.ckpt"
+    trainer.fit(
+        module,
+        DataLoader(
+            Questions(train_set), batch_sampler=sampler, collate_fn=load_batch, num_workers=config.data.workers,
+            persistent_workers=config.data.workers > 0,
+        ),
+        _in_order(val_set, c.batch_size),
+        ckpt_path=last if resume and last.exists() else None,
+        weights_only=True,
+    )  # fmt: skip
+    if not Path(checkpoints.best_model_path).is_file():
+        raise InputError(f"{config.output}: no epoch was finished, so there is no model; train for longer")
+    best = torch.load(checkpoints.best_model_path, weights_only=True, map_location="cpu")
+    module.load_state_dict(best["state_dict"])
+    trained = TrainedModel(
+        model.eval(),
+        FeatureRecipe(text=train_set.text_name, regions=train_set.region_name),
+        train_set.projection,
+        tuple(sorted(train_set.concepts)),
+        config.data.limits,
+    )
+    save_model(trained, config.output / "model")
+    return trained, evaluate_model(trained, val_set, c.batch_size)
+
+
+def evaluate_model(trained: TrainedModel, questions: QuestionSet, batch_size: int = 16) -> Scores:
+    """The scores of a model on all questions of a set."""
+    return evaluate(predict_all(trained, questions, batch_size), questions.questions)
+
+
+@torch.inference_mode()
+def predict_all(trained: TrainedModel, questions: QuestionSet, batch_size: int = 16) -> list[Prediction]:
+    """Predictions for all questions of a set, in its order."""
+    predictions: list[Prediction] = []
+    questions.projection = trained.projection
+    for batch, examples in _in_order(questions, batch_size):
+        predictions += predictions_of(trained.stage.answer(batch), examples, set(trained.concepts))
+    order = {q.qid: i for i, q in enumerate(questions.questions)}
+    return sorted(predictions, key=lambda p: order[p.qid])
+
+
+def _in_order(questions: QuestionSet, batch_size: int) -> DataLoader[Example]:
+    sizes = questions.sizes()
+    like = sorted(range(len(sizes)), key=sizes.__getitem__)
+    batches = [like[i : i + batch_size] for i in range(0, len(like), batch_size)]
+    return DataLoader(Questions(questions), batch_sampler=batches, collate_fn=load_batch)
+
+
+def _trainer(config: RunConfig, checkpoints: ModelCheckpoint, progress: bool) -> pl.Trainer:
+    c = config.training
+    callbacks: list[Callback] = [
+        checkpoints,
+        EarlyStopping("val/accuracy", mode="max", patience=c.patience, check_finite=False),
+    ]
+    if progress:
+        callbacks.append(RichProgressBar())
+    return pl.Trainer(
+        max_epochs=c.epochs,
+        accelerator=c.device,
+        devices=1,
+        precision="bf16-mixed" if c.precision == "bfloat16" else "32-true",
+        gradient_clip_val=c.gradient_clip,
+        callbacks=callbacks,
+        enable_progress_bar=progress,
+        enable_model_summary=False,
+        logger=[CSVLogger(config.output, "logs", "csv"), TensorBoardLogger(config.output, "logs", "tensorboard")],
+        use_distributed_sampler=False,
+        num_sanity_val_steps=0,
+        log_every_n_steps=10,
+    )
