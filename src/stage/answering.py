@@ -153,7 +153,11 @@ def evidence_of(
             lowered = frozenset(c.lower() for c in concepts)
             found = grounded_words(example, regions[0].float().cpu().numpy(), [t], lowered)
             grounding = tuple(w for w in found if w.hypothesis == k and w.boxes)
-        attended = attended_sentences(example, clip, words[0, t, k].float().cpu().numpy(), t, k) if words is not None else ()
+        attended = (
+            attended_sentences(example, clip, words[0, t, k].float().cpu().numpy(), t, k)
+            if words is not None
+            else ()
+        )
         moments.append(Moment(frame, start[t], end[t], grounding, attended))
     return Evidence(clip, example.question, prediction, concepts, tuple(moments), notes)
 

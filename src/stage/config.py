@@ -90,7 +90,9 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
-        raise InputError(f"{path}: holds no settings; it should map data, model, training and output to values")
+        raise InputError(
+            f"{path}: holds no settings; it should map data, model, training and output to values"
+        )
     for override in overrides:
         _apply(content, override)
     try:

@@ -1,9 +1,9 @@
 """A data folder with its features: questions, clips, and the vectors of both.
 
-    questions.json   questions, answers, spans and boxes, in TVQA+'s layout
-    subtitles.json   the sentences of every clip
-    frames.json      the number of numbered frames of every clip
-    features/        vectors of words and regions, made by `stage features`
+questions.json   questions, answers, spans and boxes, in TVQA+'s layout
+subtitles.json   the sentences of every clip
+frames.json      the number of numbered frames of every clip
+features/        vectors of words and regions, made by `stage features`
 """
 
 from __future__ import annotations
@@ -31,7 +31,12 @@ class QuestionSet:
     """Questions with everything that is needed to make examples of them."""
 
     def __init__(
-        self, folder: Path, questions: list[Question], clips: dict[str, Clip], store: FeatureStore, limits: Limits
+        self,
+        folder: Path,
+        questions: list[Question],
+        clips: dict[str, Clip],
+        store: FeatureStore,
+        limits: Limits,
     ) -> None:
         self.folder = folder
         self.questions = questions
@@ -51,7 +56,9 @@ class QuestionSet:
         questions = read_questions(folder / QUESTIONS)
         clips = read_clips(folder)
         if strangers := sorted({q.clip for q in questions} - set(clips)):
-            raise InputError(f"{folder}: no subtitles or frame count for clip {strangers[0]}, which has questions")
+            raise InputError(
+                f"{folder}: no subtitles or frame count for clip {strangers[0]}, which has questions"
+            )
         return cls(folder, questions, clips, FeatureStore.open(folder / FEATURES), limits)
 
     def __len__(self) -> int:

@@ -157,9 +157,7 @@ def _targets(examples: Sequence[Example], regions: int) -> Targets | None:
     start = end = None
     if len(spans) == len(examples):
         start, end = torch.tensor(spans, dtype=torch.long).unbind(1)
-    return Targets(
-        torch.tensor(answers, dtype=torch.long), start, end, _grounding_targets(examples, regions)
-    )
+    return Targets(torch.tensor(answers, dtype=torch.long), start, end, _grounding_targets(examples, regions))
 
 
 def _grounding_targets(examples: Sequence[Example], regions: int) -> GroundingTargets | None:

@@ -25,7 +25,9 @@ Progress = Callable[[int, int, str], None]
 """Called with how much is done, of how much, and what it is."""
 
 
-def extract_folder(folder: Path, text: TextEncoder, detector: RegionDetector, progress: Progress) -> FeatureStore:
+def extract_folder(
+    folder: Path, text: TextEncoder, detector: RegionDetector, progress: Progress
+) -> FeatureStore:
     """Make the features of a data folder; clips and texts that are there already are not made again."""
     attributes = FeatureAttributes(text.name, text.dim, detector.name, detector.dim)
     store = FeatureStore.create(folder / FEATURES, attributes)
@@ -44,7 +46,9 @@ def extract_folder(folder: Path, text: TextEncoder, detector: RegionDetector, pr
     return store
 
 
-def detect_frames(video: Video, frames: Iterable[int], detector: RegionDetector) -> Iterator[tuple[int, Regions]]:
+def detect_frames(
+    video: Video, frames: Iterable[int], detector: RegionDetector
+) -> Iterator[tuple[int, Regions]]:
     """The regions of numbered frames, in batches."""
     for batch in chunked(video.frames(tuple(frames)), FRAMES_AT_ONCE):
         found = detector.detect([image for _, image in batch])

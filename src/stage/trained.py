@@ -110,14 +110,18 @@ def load_model(spec: str | Path) -> TrainedModel:
         folder = PACKAGED / str(spec)
     if not (folder / CONFIG).is_file():
         known = ", ".join(sorted(p.name for p in PACKAGED.glob("*"))) or "none"
-        raise InputError(f"{spec}: no model there; give a model folder or the name of a packaged model ({known})")
+        raise InputError(
+            f"{spec}: no model there; give a model folder or the name of a packaged model ({known})"
+        )
     try:
         stored = _Stored.model_validate_json((folder / CONFIG).read_text())
         tensors = load_file(folder / WEIGHTS)
         stage = Stage(stored.stage)
         stage.load_state_dict(_part(tensors, STAGE_PREFIX))
     except (ValidationError, SafetensorError, OSError, RuntimeError, UnicodeDecodeError) as error:
-        raise InputError(f"{folder}: is not a model of this version: {' '.join(str(error).split())[:300]}") from None
+        raise InputError(
+            f"{folder}: is not a model of this version: {' '.join(str(error).split())[:300]}"
+        ) from None
     projection = {name: value.numpy() for name, value in _part(tensors, PROJECTION_PREFIX).items()}
     return TrainedModel(
         stage.eval(),

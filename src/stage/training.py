@@ -34,7 +34,12 @@ class StageTraining(pl.LightningModule):
     """One step: all losses of a batch. One check: the metrics of the paper on the validation questions."""
 
     def __init__(
-        self, model: Stage, config: TrainingConfig, steps_per_epoch: int, questions: list[Question], concepts: set[str]
+        self,
+        model: Stage,
+        config: TrainingConfig,
+        steps_per_epoch: int,
+        questions: list[Question],
+        concepts: set[str],
     ) -> None:
         super().__init__()
         self.model = model
@@ -247,7 +252,10 @@ def _trainer(config: RunConfig, checkpoints: ModelCheckpoint, progress: bool) ->
         callbacks=callbacks,
         enable_progress_bar=progress,
         enable_model_summary=False,
-        logger=[CSVLogger(config.output, "logs", "csv"), TensorBoardLogger(config.output, "logs", "tensorboard")],
+        logger=[
+            CSVLogger(config.output, "logs", "csv"),
+            TensorBoardLogger(config.output, "logs", "tensorboard"),
+        ],
         use_distributed_sampler=False,
         num_sanity_val_steps=0,
         log_every_n_steps=10,

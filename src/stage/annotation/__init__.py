@@ -1,0 +1,1 @@
+"""Files of questions, subtitles and predictions, and what training learns from them."""

@@ -58,7 +58,9 @@ def _show(evidence: Evidence, report: Path | None) -> None:
         if seen:
             best = max((w for w in seen), key=lambda w: w.boxes[0].score)
             corners = ", ".join(f"{c:.0f}" for c in best.boxes[0].corners)
-            console.print(f"  {word}: box ({corners}) at {best.frame / 3:.1f} s, score {best.boxes[0].score:.2f}")
+            console.print(
+                f"  {word}: box ({corners}) at {best.frame / 3:.1f} s, score {best.boxes[0].score:.2f}"
+            )
     for note in evidence.notes:
         console.print(f"note: {note}", style="yellow")
     if report:

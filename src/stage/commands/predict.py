@@ -13,7 +13,8 @@ def predict(
     out: Annotated[Path, typer.Argument(help="The prediction file to write (.json or .json.gz).")],
     model: Annotated[str, typer.Option(help="A model folder, or the name of a packaged model.")] = "sitcom",
     vocabulary: Annotated[
-        Path | None, typer.Option(help="word2idx of the data set; without it one is made and written beside OUT.")
+        Path | None,
+        typer.Option(help="word2idx of the data set; without it one is made and written beside OUT."),
     ] = None,
 ) -> None:
     """Predict answers, spans and boxes in the layout that the leaderboard and `stage evaluate` read."""

@@ -11,10 +11,12 @@ import typer
 def train(
     config: Annotated[Path, typer.Argument(help="A YAML file; see configs/.")],
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="Change a setting: key=value, such as training.epochs=3.")
+        list[str] | None,
+        typer.Option("--set", help="Change a setting: key=value, such as training.epochs=3."),
     ] = None,
     resume: Annotated[
-        bool, typer.Option(help="Go on from the last finished epoch of an earlier run in the same output folder.")
+        bool,
+        typer.Option(help="Go on from the last finished epoch of an earlier run in the same output folder."),
     ] = True,
 ) -> None:
     """Train STAGE; the best model by validation accuracy is left in OUTPUT/model."""

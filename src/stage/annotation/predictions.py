@@ -1,0 +1,207 @@
+"""Prediction files in the layout that the leaderboard and the release's scorer read.
+
+ts_answer   {"QID": [[start, end], answer index]}: the predicted answer and its span in seconds
+raw_bbox    [per question {"0".."4": [{pred, bbox, word, qid, vid_name, img_idx}]}]: for each hypothesis,
+            annotated frame and word, the scores in rising order and the boxes (left, top, right, bottom)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from stage.annotation.jsonfile import read_json, write_json
+from stage.annotation.vocabulary import plain_word
+from stage.errors import InputError
+from stage.types import Box, Prediction, WordBoxes
+
+Integers = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class PredictedBoxes:
+    """Boxes of many questions as columns, one row a box."""
+
+    qid: Integers
+    """(B,)"""
+    hypothesis: Integers
+    """(B,) which answer the box belongs to"""
+    frame: Integers
+    """(B,) numbered frames"""
+    word: Integers
+    """(B,) numbers of the vocabulary"""
+    score: Floats
+    """(B,)"""
+    corners: Floats
+    """(B, 4): left, top, right, bottom in pixels"""
+
+    def __len__(self) -> int:
+        return len(self.qid)
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionTable:
+    """Predictions of many questions as columns: all that scoring needs, however many there are."""
+
+    source: str
+    """The file they are from, for messages."""
+    qid: Integers
+    """(N,)"""
+    answer: Integers
+    """(N,) index of the predicted answer"""
+    span: Floats
+    """(N, 2) start and end in seconds of the predicted answer"""
+    boxes: PredictedBoxes | None
+    """None if no word was looked for in any frame, as by a model that reads only subtitles."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """The boxes of one word in one frame, scores in rising order."""
+
+    qid: int
+    hypothesis: int
+    frame: int
+    word: int
+    scores: list[float]
+    corners: list[list[float]]
+
+
+def write_predictions(path: Path, predictions: Sequence[Prediction], vocabulary: Mapping[str, int]) -> None:
+    """Write predictions (.json or .json.gz). Boxes of words outside the vocabulary can't be told and are left out."""
+    spans = {str(p.qid): [list(p.span), p.answer_index] for p in predictions}
+    boxes = [_raw_boxes(prediction, vocabulary) for prediction in predictions]
+    write_json(path, {"ts_answer": spans, "raw_bbox": boxes})
+
+
+def read_predictions(path: Path) -> PredictionTable:
+    """Read a prediction file. Raises InputError naming the file and the question."""
+    content = read_json(path)
+    if not isinstance(content, dict) or not isinstance(content.get("ts_answer"), dict):
+        raise InputError(
+            f"{path}: is not a prediction file; it must be an object with ts_answer and raw_bbox"
+        )
+    qid, answer, span = _read_answers(content["ts_answer"], path)
+    entries = _read_entries(content.get("raw_bbox") or [], path)
+    boxes = _columns(entries, str(path)) if entries else None
+    if boxes is not None and (strangers := np.setdiff1d(boxes.qid, qid)).size:
+        raise InputError(
+            f"{path}: raw_bbox has boxes of question {strangers[0]}, which ts_answer doesn't have"
+        )
+    return PredictionTable(str(path), qid, answer, span, boxes)
+
+
+def tabulate_predictions(predictions: Sequence[Prediction], vocabulary: Mapping[str, int]) -> PredictionTable:
+    """Predictions as columns: what reading gives after writing them to a file."""
+    source = "predictions"
+    entries = [entry for prediction in predictions for entry in _entries(prediction, vocabulary)]
+    return PredictionTable(
+        source,
+        np.array([p.qid for p in predictions], np.int64),
+        np.array([p.answer_index for p in predictions], np.int64),
+        np.array([p.span for p in predictions], np.float64).reshape(-1, 2),
+        _columns(entries, source) if entries else None,
+    )
+
+
+def _entries(prediction: Prediction, vocabulary: Mapping[str, int]) -> list[_Entry]:
+    return [
+        _entry(prediction.qid, words, vocabulary[plain])
+        for words in prediction.grounding
+        if (plain := plain_word(words.word)) in vocabulary
+    ]
+
+
+def _entry(qid: int, words: WordBoxes, number: int) -> _Entry:
+    rising: list[Box] = sorted(words.boxes, key=lambda box: box.score)
+    scores, corners = [box.score for box in rising], [list(box.corners) for box in rising]
+    return _Entry(qid, words.hypothesis, words.frame, number, scores, corners)
+
+
+def _raw_boxes(prediction: Prediction, vocabulary: Mapping[str, int]) -> dict[str, list[dict[str, Any]]]:
+    raw: dict[str, list[dict[str, Any]]] = {str(k): [] for k in range(len(prediction.spans))}
+    for entry in _entries(prediction, vocabulary):
+        raw[str(entry.hypothesis)].append(
+            {
+                "pred": entry.scores,
+                "bbox": entry.corners,
+                "word": entry.word,
+                "qid": entry.qid,
+                "vid_name": prediction.clip,
+                "img_idx": entry.frame,
+            }
+        )
+    return raw
+
+
+def _read_answers(answers: dict[str, Any], path: Path) -> tuple[Integers, Integers, Floats]:
+    rows = []
+    for key, value in answers.items():
+        try:
+            (start, end), answer = value
+            rows.append((int(key), int(answer), float(start), float(end)))
+        except (TypeError, ValueError):
+            raise InputError(f"{path}, question {key}: must be [[start, end], answer index]") from None
+    table = np.array(rows, np.float64).reshape(-1, 4)
+    if (bad := ~np.isfinite(table).all(axis=1)).any():
+        raise InputError(f"{path}, question {rows[int(bad.argmax())][0]}: the span is not a pair of numbers")
+    qid, answer = (np.array([row[i] for row in rows], np.int64) for i in (0, 1))
+    if len(np.unique(qid)) != len(qid):
+        raise InputError(f"{path}: a question has two answers in ts_answer")
+    return qid, answer, table[:, 2:]
+
+
+def _read_entries(raw: Any, path: Path) -> list[_Entry]:
+    entries: list[_Entry] = []
+    try:
+        for per_question in raw:
+            for hypothesis, found in per_question.items():
+                index = int(hypothesis)
+                entries += [
+                    _Entry(e["qid"], index, e["img_idx"], e["word"], e["pred"], e["bbox"]) for e in found
+                ]
+    except KeyError as missing:
+        raise InputError(f"{path}: an entry of raw_bbox has no {missing.args[0]}") from None
+    except (TypeError, ValueError, AttributeError):
+        raise InputError(f"{path}: raw_bbox must be a list of objects of hypothesis: entries") from None
+    return entries
+
+
+def _columns(entries: Sequence[_Entry], source: str) -> PredictedBoxes:
+    try:
+        return _stack(entries)
+    except (TypeError, ValueError, OverflowError):
+        culprit = next((e for e in entries if not _is_sound(e)), entries[0])
+        raise InputError(
+            f"{source}, question {culprit.qid}: the boxes of word {culprit.word} in frame {culprit.frame} "
+            "must be as many rows of four finite numbers as there are scores"
+        ) from None
+
+
+def _is_sound(entry: _Entry) -> bool:
+    try:
+        _stack([entry])
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return True
+
+
+def _stack(entries: Sequence[_Entry]) -> PredictedBoxes:
+    """One row a box. Raises TypeError or ValueError where numbers are missing or of another kind."""
+    counts = [len(e.scores) for e in entries]
+    if counts != [len(e.corners) for e in entries]:
+        raise ValueError
+    score = np.array([s for e in entries for s in e.scores], np.float64)
+    corners = np.array([c for e in entries for c in e.corners], np.float64)
+    if corners.shape != (len(score), 4) and len(score) or score.ndim != 1:
+        raise ValueError
+    if not np.isfinite(score).all() or not np.isfinite(corners).all():
+        raise ValueError
+    whole = np.array([(e.qid, e.hypothesis, e.frame, e.word) for e in entries], np.int64).reshape(-1, 4)
+    return PredictedBoxes(*np.repeat(whole, counts, axis=0).T, score, corners.reshape(-1, 4))

@@ -1,0 +1,122 @@
+"""Questions with their truth: TVQA+'s JSON lists and TVQA's JSON lines."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from stage.errors import InputError
+from stage.files import read_json, write_json
+from stage.types import Box, Question
+
+BOX_SIDES = ("left", "top", "width", "height")
+
+
+def read_questions(path: Path) -> list[Question]:
+    """Questions of a .json (or .json.gz) list, or of .jsonl lines.
+
+    Raises InputError naming the file and the question that can't be read.
+    """
+    raw = _read_lines(path) if path.suffix == ".jsonl" else read_json(path)
+    if not isinstance(raw, list):
+        raise InputError(f"{path}: holds no list of questions; give an annotation file in TVQA+'s layout")
+    questions = []
+    for i, entry in enumerate(raw):
+        try:
+            questions.append(question_from_json(entry))
+        except (KeyError, TypeError, ValueError) as error:
+            qid = entry.get("qid", f"number {i + 1}") if isinstance(entry, dict) else f"number {i + 1}"
+            reason = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
+            raise InputError(f"{path}, question {qid}: {reason}") from None
+    qids = [q.qid for q in questions]
+    if len(set(qids)) != len(qids):
+        twice = next(qid for i, qid in enumerate(qids) if qid in qids[:i])
+        raise InputError(f"{path}, question {twice}: is there twice; every qid must be its own")
+    return questions
+
+
+def write_questions(path: Path, questions: Iterable[Question]) -> None:
+    """Write questions as a list in TVQA+'s layout."""
+    write_json(path, [question_to_json(question) for question in questions])
+
+
+def question_from_json(entry: dict[str, Any]) -> Question:
+    """One question. Raises KeyError or ValueError with the reason if it is not one."""
+    answers = []
+    while (key := f"a{len(answers)}") in entry:
+        answers.append(str(entry[key]))
+    if len(answers) < 2:
+        raise ValueError(f"has {len(answers)} candidate answers (a0, a1, ...); it needs two or more")
+    index = entry.get("answer_idx")
+    if index is not None:
+        index = int(index)
+        if not 0 <= index < len(answers):
+            raise ValueError(f"answer_idx is {index}, but there are {len(answers)} answers")
+    return Question(
+        qid=int(entry["qid"]),
+        clip=str(entry["vid_name"]),
+        text=str(entry["q"]),
+        answers=tuple(answers),
+        answer_index=index,
+        span=_span(entry.get("ts")),
+        boxes={int(frame): _boxes(boxes, frame) for frame, boxes in (entry.get("bbox") or {}).items()},
+    )
+
+
+def question_to_json(question: Question) -> dict[str, Any]:
+    """One question in TVQA+'s layout; what is not known is left out."""
+    entry: dict[str, Any] = {"qid": question.qid, "vid_name": question.clip, "q": question.text}
+    entry |= {f"a{i}": answer for i, answer in enumerate(question.answers)}
+    if question.answer_index is not None:
+        entry["answer_idx"] = str(question.answer_index)
+    if question.span is not None:
+        entry["ts"] = list(question.span)
+    if question.boxes:
+        entry["bbox"] = {
+            str(f): [_box_to_json(f, box) for box in boxes] for f, boxes in question.boxes.items()
+        }
+    return entry
+
+
+def _span(raw: Any) -> tuple[float, float] | None:
+    """[start, end], or TVQA's "start-end", in seconds; nothing if either is not a number."""
+    if raw is None or raw == "":
+        return None
+    parts = raw.split("-") if isinstance(raw, str) else raw
+    if len(parts) != 2:
+        raise ValueError(f"ts is {raw!r}, not a start and an end in seconds")
+    start, end = float(parts[0]), float(parts[1])
+    return None if math.isnan(start) or math.isnan(end) else (start, end)
+
+
+def _boxes(raw: Sequence[dict[str, Any]], frame: str) -> tuple[Box, ...]:
+    boxes = []
+    for entry in raw:
+        left, top, width, height = (float(entry[side]) for side in BOX_SIDES)
+        if width < 0 or height < 0:
+            raise ValueError(f"a box of frame {frame} has a negative width or height")
+        boxes.append(Box(left, top, left + width, top + height, str(entry["label"])))
+    return tuple(boxes)
+
+
+def _box_to_json(frame: int, box: Box) -> dict[str, Any]:
+    sides = (box.left, box.top, box.right - box.left, box.bottom - box.top)
+    return {"img_id": frame, "label": box.label, **dict(zip(BOX_SIDES, sides, strict=True))}
+
+
+def _read_lines(path: Path) -> list[Any]:
+    try:
+        lines = path.read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: can't be read ({error}); check the path") from None
+    entries = []
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            try:
+                entries.append(json.loads(line))
+            except json.JSONDecodeError as error:
+                raise InputError(f"{path}, line {number}: is not JSON ({error})") from None
+    return entries

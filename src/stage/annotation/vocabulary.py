@@ -1,0 +1,44 @@
+"""The words of a data set, and those among them that get boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from stage.errors import InputError
+from stage.files import read_json, write_json
+from stage.types import Question
+
+UNKNOWN = "<unk>"
+
+
+def fold(label: str) -> str:
+    """A label as it is compared: lower case, curly apostrophes made straight."""
+    return label.lower().replace("’", "'").replace("‘", "'")
+
+
+def read_vocabulary(path: Path) -> dict[str, int]:
+    """Word -> id. Raises InputError if the file is not such a map."""
+    raw = read_json(path)
+    if not isinstance(raw, dict) or not all(isinstance(i, int) for i in raw.values()):
+        raise InputError(f"{path}: is no vocabulary; it should map words to whole numbers (word2idx.json)")
+    return raw
+
+
+def write_vocabulary(path: Path, vocabulary: Mapping[str, int]) -> None:
+    write_json(path, dict(vocabulary))
+
+
+def build_vocabulary(questions: Iterable[Question]) -> dict[str, int]:
+    """Ids for all words and labels of questions and answers, lower case; 0 is for words not among them."""
+    words: set[str] = set()
+    for question in questions:
+        for text in (question.text, *question.answers):
+            words.update(fold(word) for word in text.split())
+        words.update(fold(box.label) for boxes in question.boxes.values() for box in boxes)
+    return {UNKNOWN: 0} | {word: i for i, word in enumerate(sorted(words), 1)}
+
+
+def object_vocabulary(questions: Iterable[Question]) -> list[str]:
+    """The words that have boxes, folded, in alphabetical order."""
+    return sorted({fold(box.label) for q in questions for boxes in q.boxes.values() for box in boxes})

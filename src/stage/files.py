@@ -1,0 +1,47 @@
+"""Files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from stage.errors import InputError
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write beside the file, then put it in its place."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        partial.write_bytes(content)
+        os.replace(partial, path)
+    except OSError as error:
+        raise InputError(f"{path}: can't be written ({error.strerror}); choose another place") from None
+
+
+def write_text(path: Path, content: str) -> None:
+    write_bytes(path, content.encode())
+
+
+def write_json(path: Path, content: Any) -> None:
+    """JSON, gzipped if the name ends in .gz."""
+    encoded = json.dumps(content, separators=(",", ":")).encode()
+    write_bytes(path, gzip.compress(encoded, 6) if path.suffix == ".gz" else encoded)
+
+
+def read_json(path: Path) -> Any:
+    """JSON, gzipped or not. Raises InputError if it isn't there or is not JSON."""
+    try:
+        content = path.read_bytes()
+        if path.suffix == ".gz":
+            content = gzip.decompress(content)
+        return json.loads(content)
+    except (OSError, EOFError) as error:
+        raise InputError(
+            f"{path}: can't be read ({error.__class__.__name__}: {error}); check the path"
+        ) from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: is not JSON ({error}); is it the right file, and whole?") from None

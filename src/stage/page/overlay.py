@@ -1,0 +1,108 @@
+"""Boxes over a picture, in percent of it: they fit whatever size the picture is encoded and shown in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from stage.types import Box, Clip, WordBoxes
+
+_PICTURE_WIDTH = 420.0
+_TAG_HEIGHT, _TAG_PADDING, _LETTER = 20.0, 10.0, 7.2
+"""Pixels of the page, about: how much room a tag takes. The picture's width is between a phone's and a laptop's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """A box's outline. Left, top, width and height in percent of the picture."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+    colour: int | None
+    name: str
+    best: bool = True
+    """Whether it is its word's best box in this frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A word and score, written at a corner of a box."""
+
+    text: str
+    colour: int | None
+    x: float
+    """Percent from the left, or from the right."""
+    y: float
+    from_right: bool
+    above: bool
+    """Whether it stands on the height y, or hangs from it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """All that is drawn over a picture."""
+
+    outlines: tuple[Outline, ...]
+    tags: tuple[Tag, ...]
+    true_outlines: tuple[Outline, ...]
+
+
+def overlay(
+    clip: Clip, grounding: Sequence[WordBoxes], truth: Sequence[Box], colours: Mapping[str, int]
+) -> Overlay:
+    """Outlines of every grounded box, a tag at each word's best one, and the outlines of the true boxes."""
+    outlines = [
+        _outline(clip, box, colours.get(words.word.lower()), f"{words.word} {box.score:.2f}", best=i == 0)
+        for words in grounding
+        for i, box in enumerate(words.boxes)
+    ]
+    true = tuple(_outline(clip, box, colours.get(box.label.lower()), f"true: {box.label}") for box in truth)
+    largest_first = sorted(outlines, key=lambda o: (o.best, -o.width * o.height))
+    return Overlay(tuple(largest_first), _tags([o for o in outlines if o.best], clip), true)
+
+
+def _outline(clip: Clip, box: Box, colour: int | None, name: str, best: bool = True) -> Outline:
+    left, right = (_percent(x, clip.width) for x in sorted((box.left, box.right)))
+    top, bottom = (_percent(y, clip.height) for y in sorted((box.top, box.bottom)))
+    return Outline(left, top, right - left, bottom - top, colour, name, best)
+
+
+def _percent(part: float, whole: int) -> float:
+    return min(100.0, max(0.0, 100 * part / whole))
+
+
+def _tags(outlines: Iterable[Outline], clip: Clip) -> tuple[Tag, ...]:
+    """Each tag goes to the first corner of its box where it hides no other tag."""
+    placed: list[Tag] = []
+    for outline in outlines:
+        corners = [tag for tag in _corners(outline) if _inside(_room(tag, clip))]
+        free = [tag for tag in corners if not any(_overlap(_room(tag, clip), _room(p, clip)) for p in placed)]
+        placed.append((free or corners or list(_corners(outline)))[0])
+    return tuple(placed)
+
+
+def _corners(o: Outline) -> Iterable[Tag]:
+    bottom, right = o.top + o.height, 100 - o.left - o.width
+    for x, from_right in ((o.left, False), (right, True)):
+        for y, above in ((o.top, True), (o.top, False), (bottom, True), (bottom, False)):
+            yield Tag(o.name, o.colour, x, y, from_right, above)
+
+
+def _room(tag: Tag, clip: Clip) -> tuple[float, float, float, float]:
+    """Left, top, right, bottom of a tag, in percent of the picture."""
+    width = 100 * (_TAG_PADDING + _LETTER * len(tag.text)) / _PICTURE_WIDTH
+    height = 100 * _TAG_HEIGHT / (_PICTURE_WIDTH * clip.height / clip.width)
+    left = 100 - tag.x - width if tag.from_right else tag.x
+    top = tag.y - height if tag.above else tag.y
+    return left, top, left + width, top + height
+
+
+def _inside(room: tuple[float, float, float, float]) -> bool:
+    left, top, right, bottom = room
+    return left >= 0 and top >= 0 and right <= 100 and bottom <= 100
+
+
+def _overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
