@@ -6,11 +6,14 @@ The rules, rounding included, are those of the authors' release (docs/stage.md, 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from stage.types import FRAMES_PER_SECOND, MODEL_STRIDE, Array, Box, Question
+from stage.types import FRAMES_PER_SECOND, MODEL_STRIDE, Box, Question
+
+Numbers = npt.NDArray[np.floating[Any]]
 
 LAST_FRAME = 300
 """Numbered frames beyond this one are not looked at; times of longer clips are squeezed to fit."""
@@ -43,7 +46,7 @@ def span_in_seconds(start: int, end: int, first_frame: int) -> tuple[float, floa
     return seconds * start + offset, seconds * (end + 1) + offset
 
 
-def iou_matrix(detected: Array, annotated: Array) -> Array:
+def iou_matrix(detected: Numbers, annotated: Numbers) -> Numbers:
     """IoU as the release computes it for labels: (N, 4) and (M, 4) corners -> (N, M), to four decimals.
 
     One pixel is added to both sides of the intersection, and not to the areas.
@@ -55,16 +58,17 @@ def iou_matrix(detected: Array, annotated: Array) -> Array:
     areas = _areas(detected)[:, None] + _areas(annotated)[None, :] - shared
     with np.errstate(divide="ignore", invalid="ignore"):
         iou = np.where(areas > 0, shared / areas, 0.0)
-    return np.round(iou, 4)
+    rounded: Numbers = np.round(iou, 4)
+    return rounded
 
 
-def _areas(boxes: Array) -> Array:
-    areas: Array = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+def _areas(boxes: Numbers) -> Numbers:
+    areas: Numbers = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     return areas
 
 
 def positive_regions(
-    words: Sequence[str], annotated: Sequence[Box], detected: Array
+    words: Sequence[str], annotated: Sequence[Box], detected: Numbers
 ) -> npt.NDArray[np.int64]:
     """Rows (word, region): the word is the label of an annotated box that the region overlaps by half.
 

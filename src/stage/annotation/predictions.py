@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from stage.annotation.jsonfile import read_json, write_json
-from stage.annotation.vocabulary import plain_word
+from stage.annotation.vocabulary import fold
 from stage.errors import InputError
+from stage.files import read_json, write_json
 from stage.types import Box, Prediction, WordBoxes
 
 Integers = npt.NDArray[np.int64]
@@ -61,8 +61,7 @@ class PredictionTable:
     """None if no word was looked for in any frame, as by a model that reads only subtitles."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(NamedTuple):
     """The boxes of one word in one frame, scores in rising order."""
 
     qid: int
@@ -112,9 +111,9 @@ def tabulate_predictions(predictions: Sequence[Prediction], vocabulary: Mapping[
 
 def _entries(prediction: Prediction, vocabulary: Mapping[str, int]) -> list[_Entry]:
     return [
-        _entry(prediction.qid, words, vocabulary[plain])
+        _entry(prediction.qid, words, vocabulary[word])
         for words in prediction.grounding
-        if (plain := plain_word(words.word)) in vocabulary
+        if (word := fold(words.word)) in vocabulary
     ]
 
 
@@ -199,9 +198,10 @@ def _stack(entries: Sequence[_Entry]) -> PredictedBoxes:
         raise ValueError
     score = np.array([s for e in entries for s in e.scores], np.float64)
     corners = np.array([c for e in entries for c in e.corners], np.float64)
-    if corners.shape != (len(score), 4) and len(score) or score.ndim != 1:
+    if score.ndim != 1 or (len(score) and corners.shape != (len(score), 4)):
         raise ValueError
     if not np.isfinite(score).all() or not np.isfinite(corners).all():
         raise ValueError
-    whole = np.array([(e.qid, e.hypothesis, e.frame, e.word) for e in entries], np.int64).reshape(-1, 4)
-    return PredictedBoxes(*np.repeat(whole, counts, axis=0).T, score, corners.reshape(-1, 4))
+    whole = np.array([entry[:4] for entry in entries], np.int64).reshape(-1, 4)
+    qid, hypothesis, frame, word = np.repeat(whole, counts, axis=0).T
+    return PredictedBoxes(qid, hypothesis, frame, word, score, corners.reshape(-1, 4))

@@ -13,6 +13,8 @@ from stage.files import read_json, write_json
 from stage.types import Box, Question
 
 BOX_SIDES = ("left", "top", "width", "height")
+DECIMALS = 6
+"""Of pixels. Files hold widths and a Box right edges; rounded so, shorter coordinates survive a round trip."""
 
 
 def read_questions(path: Path) -> list[Question]:
@@ -27,7 +29,7 @@ def read_questions(path: Path) -> list[Question]:
     for i, entry in enumerate(raw):
         try:
             questions.append(question_from_json(entry))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             qid = entry.get("qid", f"number {i + 1}") if isinstance(entry, dict) else f"number {i + 1}"
             reason = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
             raise InputError(f"{path}, question {qid}: {reason}") from None
@@ -45,24 +47,26 @@ def write_questions(path: Path, questions: Iterable[Question]) -> None:
 
 def question_from_json(entry: dict[str, Any]) -> Question:
     """One question. Raises KeyError or ValueError with the reason if it is not one."""
-    answers = []
+    if not isinstance(entry, dict):
+        raise ValueError("is not an object with qid, vid_name, q, a0, a1, ...")
+    answers: list[str] = []
     while (key := f"a{len(answers)}") in entry:
-        answers.append(str(entry[key]))
+        answers.append(_text(entry, key))
     if len(answers) < 2:
         raise ValueError(f"has {len(answers)} candidate answers (a0, a1, ...); it needs two or more")
     index = entry.get("answer_idx")
     if index is not None:
-        index = int(index)
+        index = _whole(index, "answer_idx")
         if not 0 <= index < len(answers):
             raise ValueError(f"answer_idx is {index}, but there are {len(answers)} answers")
     return Question(
-        qid=int(entry["qid"]),
-        clip=str(entry["vid_name"]),
-        text=str(entry["q"]),
+        qid=_whole(entry["qid"], "qid"),
+        clip=_text(entry, "vid_name"),
+        text=_text(entry, "q"),
         answers=tuple(answers),
         answer_index=index,
         span=_span(entry.get("ts")),
-        boxes={int(frame): _boxes(boxes, frame) for frame, boxes in (entry.get("bbox") or {}).items()},
+        boxes=_frames(entry.get("bbox") or {}),
     )
 
 
@@ -81,30 +85,65 @@ def question_to_json(question: Question) -> dict[str, Any]:
     return entry
 
 
+def _text(entry: dict[str, Any], key: str) -> str:
+    if not isinstance(entry[key], str):
+        raise ValueError(f"{key} is {entry[key]!r}, which is not text")
+    return str(entry[key])
+
+
+def _whole(raw: Any, key: str) -> int:
+    if type(raw) is int or (isinstance(raw, str) and raw.strip().isdecimal()):
+        return int(raw)
+    raise ValueError(f"{key} is {raw!r}, which is not a whole number")
+
+
 def _span(raw: Any) -> tuple[float, float] | None:
     """[start, end], or TVQA's "start-end", in seconds; nothing if either is not a number."""
     if raw is None or raw == "":
         return None
-    parts = raw.split("-") if isinstance(raw, str) else raw
-    if len(parts) != 2:
-        raise ValueError(f"ts is {raw!r}, not a start and an end in seconds")
-    start, end = float(parts[0]), float(parts[1])
-    return None if math.isnan(start) or math.isnan(end) else (start, end)
+    try:
+        start, end = map(float, raw.split("-") if isinstance(raw, str) else raw)
+    except (TypeError, ValueError):
+        raise ValueError(f"ts is {raw!r}, not a start and an end in seconds") from None
+    if math.isnan(start) or math.isnan(end):
+        return None
+    if not -math.inf < start <= end < math.inf:
+        raise ValueError(f"ts is {raw!r}; a span must end, and not before it starts")
+    return start, end
+
+
+def _frames(raw: Any) -> dict[int, tuple[Box, ...]]:
+    if not isinstance(raw, dict) or not all(isinstance(boxes, list) for boxes in raw.values()):
+        raise ValueError("bbox does not map frame numbers to lists of boxes")
+    if unnumbered := [frame for frame in raw if not frame.isdecimal() or int(frame) < 1]:
+        raise ValueError(f"bbox has a frame {unnumbered[0]!r}; frames are numbered from 1")
+    return {int(frame): _boxes(boxes, frame) for frame, boxes in raw.items()}
 
 
 def _boxes(raw: Sequence[dict[str, Any]], frame: str) -> tuple[Box, ...]:
     boxes = []
     for entry in raw:
-        left, top, width, height = (float(entry[side]) for side in BOX_SIDES)
-        if width < 0 or height < 0:
-            raise ValueError(f"a box of frame {frame} has a negative width or height")
-        boxes.append(Box(left, top, left + width, top + height, str(entry["label"])))
+        try:
+            left, top, width, height = (float(entry[side]) for side in BOX_SIDES)
+            label = _text(entry, "label")
+        except (KeyError, TypeError, ValueError):
+            raise ValueError(f"a box of frame {frame} lacks {', '.join(BOX_SIDES)} or label") from None
+        if not (width >= 0 and height >= 0 and math.isfinite(left + top + width + height)):
+            raise ValueError(f"a box of frame {frame} has a negative or infinite size or place")
+        right, bottom = round(left + width, DECIMALS), round(top + height, DECIMALS)
+        boxes.append(Box(left, top, right, bottom, label))
     return tuple(boxes)
 
 
 def _box_to_json(frame: int, box: Box) -> dict[str, Any]:
     sides = (box.left, box.top, box.right - box.left, box.bottom - box.top)
-    return {"img_id": frame, "label": box.label, **dict(zip(BOX_SIDES, sides, strict=True))}
+    return {"img_id": frame, "label": box.label, **dict(zip(BOX_SIDES, map(_short, sides), strict=True))}
+
+
+def _short(pixels: float) -> int | float:
+    """Whole pixels as whole numbers, as in TVQA+."""
+    rounded = round(pixels, DECIMALS)
+    return int(rounded) if rounded.is_integer() else rounded
 
 
 def _read_lines(path: Path) -> list[Any]:

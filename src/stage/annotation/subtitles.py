@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +30,16 @@ def _sentences(path: Path, clip: str, entry: Any) -> tuple[Sentence, ...]:
     try:
         starts = [float(start) for start in entry["sub_time"]]
         texts = [text.strip() for text in entry["sub_text"].split(END_OF_SENTENCE)] if starts else []
-        following = [max(a, b) for a, b in zip(starts, starts[1:], strict=False)]
+        following = [max(a, b) for a, b in pairwise(starts)]
         ends = [
             float(end)
             for end in entry.get("sub_end") or [*following, *(s + LAST_SENTENCE_SECONDS for s in starts[-1:])]
         ]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"{path}, clip {clip}: subtitles can't be read ({error!r})") from None
+        reason = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
+        raise InputError(f"{path}, clip {clip}: subtitles can't be read ({reason})") from None
+    if not all(map(math.isfinite, starts + ends)):
+        raise InputError(f"{path}, clip {clip}: a time is not a number of seconds")
     if not len(starts) == len(texts) == len(ends):
         raise InputError(f"{path}, clip {clip}: {len(texts)} sentences, but {len(starts)} start times")
     return tuple(Sentence(*row) for row in zip(starts, ends, texts, strict=True))
@@ -43,7 +48,9 @@ def _sentences(path: Path, clip: str, entry: Any) -> tuple[Sentence, ...]:
 def read_frame_counts(path: Path) -> dict[str, int]:
     """Clip -> number of numbered frames (3 a second)."""
     raw = read_json(path)
-    try:
-        return {clip: int(count) for clip, count in raw.items()}
-    except (AttributeError, TypeError, ValueError):
-        raise InputError(f"{path}: should map clips to their number of frames at 3 a second") from None
+    if not isinstance(raw, dict):
+        raise InputError(f"{path}: should map clips to their number of frames at 3 a second")
+    for clip, count in raw.items():
+        if type(count) is not int or count < 1:
+            raise InputError(f"{path}, clip {clip}: has {count!r} frames; give their number at 3 a second")
+    return raw

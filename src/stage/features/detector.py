@@ -1,0 +1,264 @@
+"""A small detector of our own, for those who can't download one.
+
+It stands where the paper has a Faster R-CNN trained on Visual Genome with attributes: one pass over the frame gives
+a heat map of centres for each kind of thing, a box for each cell, and an embedding for each cell from which, in
+training, kinds and attributes (whose look, what is held and worn, posture, mood, place) are told. The embedding
+is the region's feature: it holds what the thing is and what surrounds it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from stage.errors import InputError
+from stage.features.regions import PACKAGED_DETECTOR, REGIONS_A_FRAME
+from stage.sitcom.world import CAST, FURNITURE, HELD, PLACES, WORN
+from stage.types import Array, Image, Regions
+
+ASSETS = Path(__file__).parents[1] / "assets" / "detector"
+WEIGHTS = "weights.safetensors"
+INPUT_WIDTH, INPUT_HEIGHT = 640, 360
+STRIDE = 8
+KINDS = ("person", *HELD, *WORN, *(kind for kinds in FURNITURE.values() for kind in kinds))
+EMBEDDING = 128
+GEOMETRY = 5
+FEATURES = 2 * EMBEDDING + GEOMETRY
+GEOMETRY_WEIGHT = 0.3
+LEAST_SCORE = 0.05
+SAME_KIND_OVERLAP, ANY_KIND_OVERLAP = 0.5, 0.8
+CANDIDATES = 80
+LEAST_SIDE = 4.0
+
+ATTRIBUTES: dict[str, int] = {
+    "look": len(CAST),
+    "holder": len(CAST) + 1,
+    "holding": len(HELD) + 1,
+    "wearing": len(WORN) + 1,
+    "posture": 4,
+    "mood": 5,
+    "place": len(PLACES),
+}
+"""What the embedding is asked about a person or thing in training, and how many answers there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class CellMaps:
+    """What the network says of each cell of 8 x 8 pixels. H, W: cells."""
+
+    heat: Tensor
+    """(B, kinds, H, W) logits of a centre being there"""
+    sides: Tensor
+    """(B, 4, H, W) cells from the cell's middle to the left, top, right and bottom side"""
+    embedding: Tensor
+    """(B, EMBEDDING, H, W)"""
+
+
+class Block(nn.Module):
+    """Two 3 x 3 convolutions around a residual connection."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = conv(channels, channels)
+        self.second = nn.Sequential(
+            nn.Conv2d(channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(x + self.second(self.first(x)))
+
+
+def conv(inputs: int, outputs: int, stride: int = 1, kernel: int = 3) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(),
+    )
+
+
+class DetectorNet(nn.Module):
+    """A pyramid down to 1/32 and back to 1/8, and three heads. About 0.7 M weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.eighth = nn.Sequential(conv(3, 16, 2), conv(16, 32, 2), conv(32, 64, 2), Block(64))
+        self.sixteenth = nn.Sequential(conv(64, 96, 2), Block(96))
+        self.thirty_second = nn.Sequential(conv(96, 96, 2), Block(96))
+        self.from_sixteenth, self.from_eighth = conv(96, 96, kernel=1), conv(64, 96, kernel=1)
+        self.smooth = conv(96, 96)
+        self.embedding = conv(96, EMBEDDING)
+        self.heat = nn.Conv2d(EMBEDDING, len(KINDS), 1)
+        self.sides = nn.Conv2d(EMBEDDING, 4, 1)
+        self.attributes = nn.ModuleDict(
+            {name: nn.Linear(EMBEDDING, size) for name, size in ATTRIBUTES.items()}
+        )
+        nn.init.constant_(self.heat.bias, -4.0)  # centres are rare  # type: ignore[arg-type]
+
+    def forward(self, images: Tensor) -> CellMaps:
+        """images: (B, 3, 360, 640) in [0, 1]"""
+        eighth = self.eighth(images * 2 - 1)
+        sixteenth = self.sixteenth(eighth)
+        wide = _to(self.thirty_second(sixteenth), sixteenth)
+        middle = self.from_sixteenth(sixteenth) + wide
+        fused = self.smooth(self.from_eighth(eighth) + _to(middle, eighth))
+        embedding = self.embedding(fused)
+        return CellMaps(self.heat(embedding), F.softplus(self.sides(embedding)) * 4, embedding)
+
+
+def _to(x: Tensor, like: Tensor) -> Tensor:
+    return F.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=False)
+
+
+class StageDetector:
+    """The trained network as a `RegionDetector`. The last region of every frame is the whole frame."""
+
+    def __init__(self, net: DetectorNet, version: str) -> None:
+        self.net = net.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.version = version
+
+    @classmethod
+    def packaged(cls) -> StageDetector:
+        return cls.load(ASSETS)
+
+    @classmethod
+    def load(cls, folder: Path) -> StageDetector:
+        """Raises InputError if the folder has no weights of this version."""
+        path = folder / WEIGHTS
+        if not path.is_file():
+            raise InputError(
+                f"{path}: the detector's weights are missing; make them with `stage detector {folder}`"
+            )
+        net = DetectorNet()
+        try:
+            net.load_state_dict(
+                {name: value.float() for name, value in load_file(path).items()}, strict=False
+            )
+        except RuntimeError as error:
+            raise InputError(
+                f"{path}: is not a detector of this version ({str(error).splitlines()[0]})"
+            ) from None
+        return cls(net, hashlib.sha256(path.read_bytes()).hexdigest()[:12])
+
+    @cached_property
+    def name(self) -> str:
+        return f"{PACKAGED_DETECTOR}@{self.version}"
+
+    @property
+    def dim(self) -> int:
+        return FEATURES
+
+    @torch.inference_mode()
+    def detect(self, images: Sequence[Image]) -> list[Regions]:
+        """The 19 best regions of each image and the image itself; sizes of images may differ."""
+        fitted = [Fitted.fit(image) for image in images]
+        batch = torch.from_numpy(np.stack([f.picture for f in fitted])).permute(0, 3, 1, 2)
+        with torch.autocast("cpu", torch.bfloat16):
+            maps = self.net(batch.float().div(255).contiguous(memory_format=torch.channels_last))
+        maps = CellMaps(maps.heat.float(), maps.sides.float(), maps.embedding.float())
+        return [find_regions(maps, i, f) for i, f in enumerate(fitted)]
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """An image scaled into the network's input, in its upper left corner."""
+
+    picture: Image
+    scale: float
+    """Input pixels for a pixel of the image."""
+    width: int
+    height: int
+
+    @classmethod
+    def fit(cls, image: Image) -> Fitted:
+        height, width = image.shape[:2]
+        scale = min(INPUT_WIDTH / width, INPUT_HEIGHT / height)
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        scaled = image if size == (width, height) else cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        picture = np.zeros((INPUT_HEIGHT, INPUT_WIDTH, 3), np.uint8)
+        picture[: size[1], : size[0]] = scaled
+        return cls(picture, scale, width, height)
+
+
+def find_regions(maps: CellMaps, index: int, fitted: Fitted) -> Regions:
+    """Peaks of the heat maps to regions: the best of each place and kind."""
+    heat = maps.heat[index].sigmoid()
+    peaks = heat * (F.max_pool2d(heat, 3, 1, 1) == heat)
+    scores, flat = peaks.flatten().topk(CANDIDATES)
+    kinds, cells = flat // heat[0].numel(), flat % heat[0].numel()
+    boxes = cell_boxes(maps.sides[index])[cells]
+    limit = torch.tensor([fitted.width, fitted.height, fitted.width, fitted.height]) * fitted.scale
+    boxes = torch.minimum(boxes.clamp(min=0), limit)
+    large = ((boxes[:, 2:] - boxes[:, :2]) >= LEAST_SIDE).all(1) & (scores >= LEAST_SCORE)
+    keep = suppress(boxes[large], kinds[large], REGIONS_A_FRAME - 1)
+    boxes, scores, kinds, cells = (x[large][keep] for x in (boxes, scores, kinds, cells))
+    boxes = torch.cat([boxes, torch.cat([torch.zeros(2), limit[:2]])[None]])
+    features = describe(maps.embedding[index], boxes, cells, limit)
+    return Regions(
+        (boxes / fitted.scale).numpy().astype(np.float32),
+        torch.cat([scores, torch.zeros(1)]).numpy(),
+        features,
+        (*(KINDS[kind] for kind in kinds.tolist()), "frame"),
+    )
+
+
+def cell_boxes(sides: Tensor) -> Tensor:
+    """(4, H, W) distances in cells -> (H * W, 4) corners in input pixels."""
+    _, height, width = sides.shape
+    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    left, top, right, bottom = sides
+    middle_x, middle_y = x + 0.5, y + 0.5
+    corners = torch.stack([middle_x - left, middle_y - top, middle_x + right, middle_y + bottom], -1)
+    return corners.flatten(0, 1) * STRIDE
+
+
+def suppress(boxes: Tensor, kinds: Tensor, count: int) -> Tensor:
+    """Positions of the best boxes (sorted by score) that no better one covers."""
+    iou = box_iou(boxes, boxes)
+    rivals = (iou > ANY_KIND_OVERLAP) | ((iou > SAME_KIND_OVERLAP) & (kinds[:, None] == kinds))
+    covered = torch.zeros(len(boxes), dtype=torch.bool)
+    keep = []
+    for i in range(len(boxes)):
+        if not covered[i]:
+            keep.append(i)
+            covered |= rivals[i]
+    return torch.tensor(keep[:count], dtype=torch.long)
+
+
+def box_iou(a: Tensor, b: Tensor) -> Tensor:
+    """(N, 4), (M, 4) corners -> (N, M)"""
+    sides = (torch.minimum(a[:, None, 2:], b[:, 2:]) - torch.maximum(a[:, None, :2], b[:, :2])).clamp(min=0)
+    shared = sides.prod(-1)
+    areas = [(x[:, 2:] - x[:, :2]).prod(-1) for x in (a, b)]
+    return shared / (areas[0][:, None] + areas[1] - shared).clamp(min=1e-6)
+
+
+def describe(embedding: Tensor, boxes: Tensor, cells: Tensor, limit: Tensor) -> Array:
+    """(regions, FEATURES): the centre's embedding, the box's mean embedding, and where the box lies.
+
+    The last box, the whole frame, has no centre cell: it is described by its mean and maximum.
+    """
+    centres = torch.cat([embedding.flatten(1).T[cells], embedding.amax((1, 2))[None]])
+    means = torch.stack([_mean_in(embedding, box) for box in (boxes / STRIDE).round().int().tolist()])
+    geometry = boxes / limit
+    area = (geometry[:, 2:] - geometry[:, :2]).prod(-1, keepdim=True).sqrt()
+    parts = [F.normalize(centres, dim=1), F.normalize(means, dim=1)]
+    parts.append(GEOMETRY_WEIGHT * torch.cat([geometry, area], 1))
+    features: Array = torch.cat(parts, 1).numpy()
+    return features
+
+
+def _mean_in(embedding: Tensor, box: Sequence[int]) -> Tensor:
+    left, top, right, bottom = box
+    _, height, width = embedding.shape
+    left, top = min(left, width - 1), min(top, height - 1)
+    return embedding[:, top : max(bottom, top + 1), left : max(right, left + 1)].mean((1, 2))

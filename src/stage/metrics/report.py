@@ -1,0 +1,63 @@
+"""Scores as tables on the terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from stage.metrics.scores import Scores
+
+WEAKEST_CLASSES = 10
+
+
+def print_scores(scores: Scores, console: Console | None = None) -> None:
+    """Print overall scores, scores by question type and the words whose boxes are found worst, in percent."""
+    console = console or Console(highlight=False)
+    console.print(_overall(scores))
+    console.print(_by_type(scores))
+    if scores.per_class:
+        console.print(_weakest_classes(scores))
+    for note in scores.notes:
+        console.print(f"note: {note}", style="yellow")
+
+
+def _overall(scores: Scores) -> Table:
+    table = _table(f"{scores.question_count:,} questions, in %")
+    for name in ("QA Acc.", "Grd. mAP", "Temp. mIoU", "ASA", "R@0.3", "R@0.5", "R@0.7"):
+        table.add_column(name, justify="right")
+    shares = (scores.qa_accuracy, scores.grounding_map, scores.temporal_miou, scores.answer_span_accuracy)
+    table.add_row(*map(_percent, (*shares, *(scores.recall[t] for t in (0.3, 0.5, 0.7)))))
+    return table
+
+
+def _by_type(scores: Scores) -> Table:
+    table = _table("by question type")
+    table.add_column("type")
+    for name in ("questions", "share", "QA Acc.", "Temp. mIoU", "ASA"):
+        table.add_column(name, justify="right")
+    for name, of_type in scores.per_question_type.items():
+        shares = (of_type.share, of_type.qa_accuracy, of_type.temporal_miou, of_type.answer_span_accuracy)
+        table.add_row(name, f"{of_type.count:,}", *map(_percent, shares))
+    return table
+
+
+def _weakest_classes(scores: Scores) -> Table:
+    """Of classes with equal AP, those with more true boxes first: they say more."""
+    ranked = sorted(scores.per_class.items(), key=lambda item: (item[1].ap, -item[1].n_positives, item[0]))
+    table = _table(f"weakest {min(WEAKEST_CLASSES, len(ranked))} of {len(ranked)} words")
+    table.add_column("word", overflow="fold")
+    for name in ("AP", "true boxes", "found", "false"):
+        table.add_column(name, justify="right")
+    for word, score in ranked[:WEAKEST_CLASSES]:
+        table.add_row(
+            word, _percent(score.ap), *(f"{n:,}" for n in (score.n_positives, score.n_tp, score.n_fp))
+        )
+    return table
+
+
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left", title_style="bold")
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.2f}"

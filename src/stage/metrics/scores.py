@@ -1,0 +1,133 @@
+"""All scores of a set of predictions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from stage.annotation.predictions import PredictionTable, tabulate_predictions
+from stage.annotation.vocabulary import build_vocabulary
+from stage.errors import InputError
+from stage.metrics.answers import AnswerScores, Judged, answer_scores, judge, scores_by_type, span_recall
+from stage.metrics.grounding import ClassScore, grounding_scores
+from stage.types import Prediction, Question
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """The paper's metrics, as shares of 1; None where the truth or the prediction lacks what it takes."""
+
+    question_count: int
+    """Questions that were scored: those with a prediction."""
+    qa_accuracy: float | None
+    temporal_miou: float | None
+    answer_span_accuracy: float | None
+    grounding_map: float | None
+    recall: Mapping[float, float | None]
+    """IoU threshold -> share of questions whose span reaches it."""
+    per_question_type: Mapping[str, AnswerScores]
+    """what, who, where, why, how, other"""
+    per_class: Mapping[str, ClassScore]
+    """Word that has a true box -> its average precision."""
+    notes: tuple[str, ...] = ()
+    """Why a score is missing, and which questions don't count."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values for a JSON file; a missing score is null."""
+        return {
+            "qa_accuracy": self.qa_accuracy,
+            "temporal_miou": self.temporal_miou,
+            "answer_span_accuracy": self.answer_span_accuracy,
+            "grounding_map": self.grounding_map,
+            "recall": {f"{threshold:.1f}": share for threshold, share in self.recall.items()},
+            "per_question_type": {name: asdict(scores) for name, scores in self.per_question_type.items()},
+            "per_class": {word: asdict(score) for word, score in self.per_class.items()},
+        }
+
+
+def evaluate(
+    predictions: Sequence[Prediction] | PredictionTable,
+    questions: Sequence[Question],
+    vocabulary: Mapping[str, int] | None = None,
+) -> Scores:
+    """Score predictions against the truth.
+
+    All scores are over the questions that have a prediction. vocabulary: words with their numbers; labels of boxes
+    that aren't in it don't count. Without one, all words of the questions are known (`build_vocabulary`). Raises
+    InputError for a prediction of an unknown question, or two of one.
+    """
+    words = build_vocabulary(questions) if vocabulary is None else vocabulary
+    table = (
+        predictions if isinstance(predictions, PredictionTable) else tabulate_predictions(predictions, words)
+    )
+    scored = _scored_questions(table, questions)
+    rows = {qid: row for row, qid in enumerate(table.qid.tolist())}
+    order = np.array([rows[q.qid] for q in scored], np.int64)
+    _check_answers(table, order, scored)
+    judged = judge(table.answer[order], table.span[order], scored)
+    overall = answer_scores(judged, np.ones(len(scored), bool))
+    per_class = {} if table.boxes is None else grounding_scores(table.boxes, scored, words)
+    return Scores(
+        question_count=len(scored),
+        qa_accuracy=overall.qa_accuracy,
+        temporal_miou=overall.temporal_miou,
+        answer_span_accuracy=overall.answer_span_accuracy,
+        grounding_map=math.fsum(c.ap for c in per_class.values()) / len(per_class) if per_class else None,
+        recall=span_recall(judged),
+        per_question_type=scores_by_type(judged, scored),
+        per_class=per_class,
+        notes=tuple(_notes(table, questions, judged, per_class)),
+    )
+
+
+def _scored_questions(table: PredictionTable, questions: Sequence[Question]) -> list[Question]:
+    predicted = set(table.qid.tolist())
+    if len(predicted) < len(table.qid):
+        values, counts = np.unique(table.qid, return_counts=True)
+        raise InputError(f"{table.source}: question {values[counts.argmax()]} has more than one prediction")
+    if strangers := sorted(predicted - {q.qid for q in questions}):
+        some = ", ".join(map(str, strangers[:3])) + (", ..." if len(strangers) > 3 else "")
+        raise InputError(
+            f"{table.source}: {len(strangers)} of {len(predicted)} predicted questions are not in the annotation "
+            f"({some}); give the annotation that the predictions were made for"
+        )
+    return [q for q in questions if q.qid in predicted]
+
+
+def _check_answers(
+    table: PredictionTable, order: np.typing.NDArray[np.int64], scored: list[Question]
+) -> None:
+    for answer, question in zip(table.answer[order].tolist(), scored, strict=True):
+        if not 0 <= answer < len(question.answers):
+            raise InputError(
+                f"{table.source}, question {question.qid}: the predicted answer is {answer} "
+                f"but there are {len(question.answers)} answers"
+            )
+
+
+def _notes(
+    table: PredictionTable, questions: Sequence[Question], judged: Judged, per_class: Mapping[str, ClassScore]
+) -> list[str]:
+    total, scored = len(questions), len(judged.right)
+    notes = []
+    if scored < total:
+        notes.append(
+            f"{total - scored} of {total} questions of the annotation have no prediction and don't count"
+        )
+    for name, known, scores in (
+        ("right answer", judged.has_answer, "QA Acc., ASA and Grd. mAP"),
+        ("time span", judged.has_span, "Temp. mIoU, ASA and R@IoU"),
+    ):
+        if missing := int((~known).sum()):
+            notes.append(
+                f"{missing} of {scored} questions have no {name} in the annotation: left out of {scores}"
+            )
+    if table.boxes is None:
+        notes.append("no Grd. mAP: the predictions hold no boxes")
+    elif not per_class:
+        notes.append("no Grd. mAP: no annotated box of a scored question has a label of the vocabulary")
+    return notes
