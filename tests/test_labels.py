@@ -102,3 +102,30 @@ def test_any_box_of_a_label_makes_a_region_positive() -> None:
 def test_a_clip_without_subtitles_has_no_aligned_sentences() -> None:
     assert aligned_sentences((1, 7), ()) == [(), ()]
     assert aligned_sentences((1, 7), (Sentence(0, 1, "hi"),)) == [(0,), (0,)]
+
+
+def test_every_sixth_frame_is_seen_such_that_annotated_ones_are_among_them() -> None:
+    def frames(first: int | None, frame_count: int) -> tuple[int, ...]:
+        boxes = {} if first is None else {first + 6: (), first: (Box(0, 0, 1, 1, "mia"),)}
+        return frames_of_question(Question(1, "clip", "Who ?", ("a", "b"), boxes=boxes), frame_count)
+
+    assert frames(None, 20) == (1, 7, 13, 19)
+    assert frames(9, 20) == (3, 9, 15)
+    assert frames(12, 18) == (6, 12, 18)
+    assert frames(1, 900)[-1] == 295
+    assert frames(6, 900)[-1] == 300
+    assert frames(305, 200)[0] == 5
+
+
+def test_a_predicted_span_lasts_two_seconds_for_each_frame() -> None:
+    assert span_in_seconds(3, 3, first_frame=1) == pytest.approx((6 + 1 / 3, 8 + 1 / 3))
+    assert span_in_seconds(0, 4, first_frame=6) == (0.0, 10.0)
+
+
+def test_overlap_is_rounded_to_four_decimals_before_it_is_compared() -> None:
+    detected = np.array([[0.0, 0.0, 99.0, 99.0]])
+    side = 100.0 * 100.0
+    height = (side / 0.49997 + side - 99.0 * 99.0) / 99.0
+    annotated = Box(0, 0, 99, height, "mia")
+    assert iou_matrix(detected, np.array([annotated.corners])).tolist() == [[0.5]]
+    assert positive_regions(["mia"], [annotated], detected).tolist() == [[0, 0]]

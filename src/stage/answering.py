@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,7 @@ from stage.extraction import Progress, detect_frames
 from stage.features.regions import RegionDetector, load_detector
 from stage.features.store import FeatureAttributes, FeatureStore, cache_folder
 from stage.features.text import TextEncoder, load_text_encoder
-from stage.media.subtitles import Subtitles, check_overlap, read_subtitles, subtitles_of, tokenise
+from stage.media.subtitles import check_overlap, read_subtitles, subtitles_of, tokenise
 from stage.media.video import Video, fingerprint, open_video
 from stage.model.stage import Answered
 from stage.predicting import grounded_words, predictions_of

@@ -23,6 +23,9 @@ from stage.types import Box, Prediction, WordBoxes
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
+LARGEST = 1e6
+"""Scores and pixels from there on, infinity among them, are mistakes."""
+
 
 @dataclass(frozen=True, slots=True)
 class PredictedBoxes:
@@ -140,20 +143,21 @@ def _raw_boxes(prediction: Prediction, vocabulary: Mapping[str, int]) -> dict[st
 
 
 def _read_answers(answers: dict[str, Any], path: Path) -> tuple[Integers, Integers, Floats]:
-    rows = []
+    qids, indices, spans = [], [], []
     for key, value in answers.items():
         try:
-            (start, end), answer = value
-            rows.append((int(key), int(answer), float(start), float(end)))
-        except (TypeError, ValueError):
+            (start, end), index = value
+            qids.append(np.int64(int(key)))
+            indices.append(np.int64(int(index)))
+            spans.append((float(start), float(end)))
+        except (TypeError, ValueError, OverflowError):
             raise InputError(f"{path}, question {key}: must be [[start, end], answer index]") from None
-    table = np.array(rows, np.float64).reshape(-1, 4)
-    if (bad := ~np.isfinite(table).all(axis=1)).any():
-        raise InputError(f"{path}, question {rows[int(bad.argmax())][0]}: the span is not a pair of numbers")
-    qid, answer = (np.array([row[i] for row in rows], np.int64) for i in (0, 1))
+        if not np.isfinite(spans[-1]).all():
+            raise InputError(f"{path}, question {key}: the span is not a start and an end in seconds")
+    qid, answer = np.array(qids, np.int64), np.array(indices, np.int64)
     if len(np.unique(qid)) != len(qid):
         raise InputError(f"{path}: a question has two answers in ts_answer")
-    return qid, answer, table[:, 2:]
+    return qid, answer, np.array(spans, np.float64).reshape(-1, 2)
 
 
 def _read_entries(raw: Any, path: Path) -> list[_Entry]:
@@ -179,7 +183,7 @@ def _columns(entries: Sequence[_Entry], source: str) -> PredictedBoxes:
         culprit = next((e for e in entries if not _is_sound(e)), entries[0])
         raise InputError(
             f"{source}, question {culprit.qid}: the boxes of word {culprit.word} in frame {culprit.frame} "
-            "must be as many rows of four finite numbers as there are scores"
+            "must be as many rows of four pixels as there are scores"
         ) from None
 
 
@@ -200,7 +204,7 @@ def _stack(entries: Sequence[_Entry]) -> PredictedBoxes:
     corners = np.array([c for e in entries for c in e.corners], np.float64)
     if score.ndim != 1 or (len(score) and corners.shape != (len(score), 4)):
         raise ValueError
-    if not np.isfinite(score).all() or not np.isfinite(corners).all():
+    if not (np.abs(score) < LARGEST).all() or not (np.abs(corners) < LARGEST).all():
         raise ValueError
     whole = np.array([entry[:4] for entry in entries], np.int64).reshape(-1, 4)
     qid, hypothesis, frame, word = np.repeat(whole, counts, axis=0).T

@@ -13,6 +13,8 @@ from stage.files import read_json, write_json
 from stage.types import Box, Question
 
 BOX_SIDES = ("left", "top", "width", "height")
+FARTHEST = 1e6
+"""Pixels from the corner of the picture, beyond which a coordinate is a mistake."""
 DECIMALS = 6
 """Of pixels. Files hold widths and a Box right edges; rounded so, shorter coordinates survive a round trip."""
 
@@ -128,8 +130,10 @@ def _boxes(raw: Sequence[dict[str, Any]], frame: str) -> tuple[Box, ...]:
             label = _text(entry, "label")
         except (KeyError, TypeError, ValueError):
             raise ValueError(f"a box of frame {frame} lacks {', '.join(BOX_SIDES)} or label") from None
-        if not (width >= 0 and height >= 0 and math.isfinite(left + top + width + height)):
-            raise ValueError(f"a box of frame {frame} has a negative or infinite size or place")
+        if not (
+            0 <= width < FARTHEST and 0 <= height < FARTHEST and abs(left) < FARTHEST and abs(top) < FARTHEST
+        ):
+            raise ValueError(f"a box of frame {frame} has a negative size or is far from any picture")
         right, bottom = round(left + width, DECIMALS), round(top + height, DECIMALS)
         boxes.append(Box(left, top, right, bottom, label))
     return tuple(boxes)
@@ -142,7 +146,7 @@ def _box_to_json(frame: int, box: Box) -> dict[str, Any]:
 
 def _short(pixels: float) -> int | float:
     """Whole pixels as whole numbers, as in TVQA+."""
-    rounded = round(pixels, DECIMALS)
+    rounded = round(float(pixels), DECIMALS)
     return int(rounded) if rounded.is_integer() else rounded
 
 

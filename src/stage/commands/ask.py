@@ -28,14 +28,14 @@ def ask(
     from stage.answering import Answerer, checked
     from stage.commands.progress import progress_bar
     from stage.evidence import to_json
-    from stage.page import render, write_page
+    from stage.page import frames_to_show, render, write_page
 
     checked(question, answer)
     with progress_bar("Looking at the film") as progress:
         film = Answerer.from_pretrained(model).open(video, subtitles, progress=progress)
         evidence = film.ask(question, answer)
     if report:
-        pictures = film.pictures([moment.frame for moment in evidence.moments])
+        pictures = film.pictures(frames_to_show(evidence))
         write_page(report, render([(evidence, pictures)], title=film.film.name))
     if as_json:
         print(json.dumps(to_json(evidence)))

@@ -21,8 +21,8 @@ def predict(
     from stage.annotation.predictions import write_predictions
     from stage.annotation.vocabulary import build_vocabulary, read_vocabulary, write_vocabulary
     from stage.dataset import QuestionSet
-    from stage.training import predict_all
     from stage.trained import load_model
+    from stage.training import predict_all
 
     trained = load_model(model)
     questions = QuestionSet.open(data, trained.limits)

@@ -229,7 +229,11 @@ def train_detector(out: Path, *, pictures: int = 12_000, seed: int = 0, workers:
         optimizer.step()
         schedule.step()
     minutes = (time.monotonic() - began) / 60
-    weights = {name: value.half().contiguous() for name, value in net.state_dict().items() if value.is_floating_point()}
+    weights = {
+        name: value.half().contiguous()
+        for name, value in net.state_dict().items()
+        if value.is_floating_point()
+    }
     write_bytes(out / WEIGHTS, save(weights))
     detector = StageDetector.load(out)
     write_text(out / "card.md", _card(detector, pictures, seed, minutes))

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from stage.annotation.predictions import PredictionTable, tabulate_predictions
 from stage.annotation.vocabulary import build_vocabulary
@@ -98,9 +99,7 @@ def _scored_questions(table: PredictionTable, questions: Sequence[Question]) -> 
     return [q for q in questions if q.qid in predicted]
 
 
-def _check_answers(
-    table: PredictionTable, order: np.typing.NDArray[np.int64], scored: list[Question]
-) -> None:
+def _check_answers(table: PredictionTable, order: npt.NDArray[np.int64], scored: list[Question]) -> None:
     for answer, question in zip(table.answer[order].tolist(), scored, strict=True):
         if not 0 <= answer < len(question.answers):
             raise InputError(

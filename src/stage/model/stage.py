@@ -15,7 +15,6 @@ from stage.model.config import StageConfig
 from stage.model.encoder import ConvEncoder, SharedEmbedding, VectorEmbedding
 from stage.model.span import Scorer, SpanLogits, SpanPredictor, Spans, best_spans, pool_span
 
-
 FRAMES_AT_ONCE = 100
 """At inference, longer clips are read in pieces of this many frames."""
 

@@ -1,5 +1,6 @@
 """Evidence -> one HTML file that needs nothing else."""
 
 from stage.page.render import render, write_page
+from stage.page.views import frames_to_show
 
-__all__ = ["render", "write_page"]
+__all__ = ["frames_to_show", "render", "write_page"]

@@ -16,8 +16,6 @@ class Theme:
     """Colours as CSS writes them."""
 
     paper: str
-    card: str
-    """The ground of panels that stand out from the paper a little."""
     ink: str
     muted: str
     """Captions and axis labels."""
@@ -31,9 +29,11 @@ class Theme:
     """Text on a ground of a word's colour, and the halo round its box."""
 
 
+SHADE = 0.5
+"""How much of the mark's colour covers the paper under a word that is attended to in full."""
+
 LIGHT = Theme(
     paper="#fbfaf7",
-    card="#ffffff",
     ink="#1c1c20",
     muted="#5e5b55",
     hairline="#dedad1",
@@ -45,7 +45,6 @@ LIGHT = Theme(
 )
 DARK = Theme(
     paper="#131417",
-    card="#1b1d21",
     ink="#eceae4",
     muted="#a8a59d",
     hairline="#34363c",

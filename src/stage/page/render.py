@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from stage.errors import InputError
-from stage.page.colours import DARK, LIGHT
+from stage.page.colours import DARK, LIGHT, SHADE
 from stage.page.pictures import Gallery
 from stage.page.timeline import PATH_HEIGHT, PATH_WIDTH
 from stage.page.views import QuestionView, question_view
@@ -32,7 +32,8 @@ def render(entries: Sequence[tuple[Evidence, Mapping[int, Image]]], title: str) 
     """
     gallery = Gallery()
     questions = [
-        _section(evidence, number, pictures, gallery) for number, (evidence, pictures) in enumerate(entries, 1)
+        _section(evidence, number, pictures, gallery)
+        for number, (evidence, pictures) in enumerate(entries, 1)
     ]
     script = _script()
     known = [question.right for question in questions if question.right is not None]
@@ -47,6 +48,7 @@ def render(entries: Sequence[tuple[Evidence, Mapping[int, Image]]], title: str) 
             pictures=gallery.encode(max(LEAST_BUDGET, BUDGET_PER_QUESTION * len(entries))),
             light=LIGHT,
             dark=DARK,
+            shade=SHADE,
             script=Markup(script),  # our own file, in which nothing is filled in
             script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
             path_width=PATH_WIDTH,
@@ -55,7 +57,9 @@ def render(entries: Sequence[tuple[Evidence, Mapping[int, Image]]], title: str) 
     )
 
 
-def _section(evidence: Evidence, number: int, pictures: Mapping[int, Image], gallery: Gallery) -> QuestionView:
+def _section(
+    evidence: Evidence, number: int, pictures: Mapping[int, Image], gallery: Gallery
+) -> QuestionView:
     return question_view(evidence, number, pictures.keys(), lambda frame: gallery.add(pictures[frame]))
 
 

@@ -98,6 +98,16 @@ class QuestionView:
     has_read_subtitles: bool
     notes: tuple[str, ...]
 
+    @property
+    def knows_truth(self) -> bool:
+        """Whether anything of the page's section is drawn as true."""
+        return self.right is not None or self.true_span is not None or self.has_true_boxes
+
+
+def frames_to_show(evidence: Evidence) -> tuple[int, ...]:
+    """The numbered frames that a page about this answer shows, at most MOST_FRAMES: no others need a picture."""
+    return tuple(moment.frame for moment in _shown(evidence, ()))
+
 
 def question_view(
     evidence: Evidence, number: int, pictured: Collection[int], place: Callable[[int], int]
