@@ -107,7 +107,9 @@ def test_spans_lie_in_the_episode_and_boxes_in_the_picture(episodes: list[Episod
                 for box in boxes:
                     assert 0 <= box.left < box.right <= WIDTH
                     assert 0 <= box.top < box.bottom <= HEIGHT
-                    assert box.label in f"{question.text} {question.answers[question.answer_index or 0]}".split()
+                    assert (
+                        box.label in f"{question.text} {question.answers[question.answer_index or 0]}".split()
+                    )
 
 
 def test_every_kind_has_a_box_when_nothing_hides_it() -> None:
@@ -115,7 +117,9 @@ def test_every_kind_has_a_box_when_nothing_hides_it() -> None:
         for kind in FURNITURE[place]:
             assert [b.label for b in draw(Setting(place, (), (Prop(kind, 320, 270),))).boxes] == [kind]
     for name, thing in [(n, t) for n in CAST for t in (*HELD, *WORN)]:
-        actor = Actor(name, 320, holding=thing if thing in HELD else None, wearing=thing if thing in WORN else None)
+        actor = Actor(
+            name, 320, holding=thing if thing in HELD else None, wearing=thing if thing in WORN else None
+        )
         assert [b.label for b in draw(Setting("park", (actor,), ())).boxes] == [name, thing]
 
 

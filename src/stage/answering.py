@@ -32,6 +32,7 @@ from stage.types import (
     Moment,
     Question,
     Regions,
+    WordBoxes,
 )
 
 FRAMES_BETWEEN_SAVES = 200
@@ -147,7 +148,7 @@ def evidence_of(
     regions, words = answered.grounded.region_scores, answered.grounded.subtitle_scores
     moments = []
     for t, frame in enumerate(example.frames):
-        grounding = ()
+        grounding: tuple[WordBoxes, ...] = ()
         if regions is not None:
             lowered = frozenset(c.lower() for c in concepts)
             found = grounded_words(example, regions[0].float().cpu().numpy(), [t], lowered)

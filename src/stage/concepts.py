@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection
 
 # Words that carry a question's grammar and not its content.
-FUNCTION_WORDS = frozenset(
-    ["a", "about", "after", "all", "an", "and", "any", "are", "as", "at", "be", "because", "before", "being", "but", "by", "can", "could", "did", "do", "does", "doing", "done", "for", "from", "had", "has", "have", "he", "her", "hers", "herself", "him", "himself", "his", "how", "i", "if", "in", "into", "is", "it", "its", "itself", "just", "me", "more", "most", "my", "no", "not", "of", "off", "on", "or", "other", "our", "out", "over", "own", "s", "same", "she", "should", "so", "some", "such", "t", "than", "that", "the", "their", "them", "then", "there", "these", "they", "this", "those", "through", "to", "too", "under", "until", "up", "very", "was", "we", "were", "what", "when", "where", "which", "while", "who", "whom", "why", "will", "with", "would", "you", "your"]
-)
+FUNCTION_WORDS = frozenset((
+    "a", "about", "after", "all", "an", "and", "any", "are", "as", "at", "be", "because", "before",
+    "being", "but", "by", "can", "could", "did", "do", "does", "doing", "done", "for", "from", "had",
+    "has", "have", "he", "her", "hers", "herself", "him", "himself", "his", "how", "i", "if", "in",
+    "into", "is", "it", "its", "itself", "just", "me", "more", "most", "my", "no", "not", "of", "off",
+    "on", "or", "other", "our", "out", "over", "own", "s", "same", "she", "should", "so", "some", "such",
+    "t", "than", "that", "the", "their", "them", "then", "there", "these", "they", "this", "those",
+    "through", "to", "too", "under", "until", "up", "very", "was", "we", "were", "what", "when", "where",
+    "which", "while", "who", "whom", "why", "will", "with", "would", "you", "your",
+))  # fmt: skip
 
 
 def is_content_word(word: str) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
@@ -14,6 +15,8 @@ from stage.annotation.labels import frames_of_question, positive_regions, span_i
 from stage.batch import Batch, GroundingTargets, Targets
 from stage.media.alignment import aligned_sentences
 from stage.types import Array, ClipFeatures, Question, Regions
+
+Pairs = npt.NDArray[np.int64]
 
 
 class Limits(BaseModel):
@@ -46,7 +49,7 @@ class Example:
     """For each frame, the best regions."""
     span: tuple[int, int] | None
     """First and last frame position of the true span."""
-    grounding: tuple[tuple[int, Array], ...]
+    grounding: tuple[tuple[int, Pairs], ...]
     """(frame position, rows (word, region) of the words that regions of this frame show)"""
 
 
@@ -99,7 +102,7 @@ def _best(regions: Regions | None, count: int, clip: ClipFeatures) -> Regions:
 
 def _grounding(
     question: Question, frames: Sequence[int], regions: Sequence[Regions], limits: Limits
-) -> tuple[tuple[int, Array], ...]:
+) -> tuple[tuple[int, Pairs], ...]:
     if question.answer_index is None:
         return ()
     words = question.hypotheses[question.answer_index].split()[: limits.hypothesis_words]
@@ -108,7 +111,7 @@ def _grounding(
         if annotated := question.boxes.get(frame):
             pairs = positive_regions(words, annotated, regions[position].boxes)
             if len(pairs):
-                found.append((position, np.asarray(pairs)))
+                found.append((position, pairs))
     return tuple(found)
 
 
@@ -172,6 +175,5 @@ def _grounding_targets(examples: Sequence[Example], regions: int) -> GroundingTa
     places, row = np.unique(np.column_stack([question, frame, word]), axis=0, return_inverse=True)
     positive = np.zeros((len(places), regions), bool)
     positive[row, region] = True
-    return GroundingTargets(
-        *(torch.from_numpy(column).long() for column in places.T), torch.from_numpy(positive)
-    )
+    questions, frames, words = torch.from_numpy(places).long().unbind(1)
+    return GroundingTargets(questions, frames, words, torch.from_numpy(positive))

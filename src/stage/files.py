@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def read_json(path: Path) -> Any:
         if path.suffix == ".gz":
             content = gzip.decompress(content)
         return json.loads(content)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise InputError(
             f"{path}: can't be read ({error.__class__.__name__}: {error}); check the path"
         ) from None

@@ -69,9 +69,14 @@ def grounded_words(
                     found = scores[t, k, i, : len(regions)]
                     boxes = sorted(
                         (
-                            Box(*map(float, regions.boxes[r]), label=word, score=float(found[r]))
+                            _box(regions.boxes[r], word, float(found[r]))
                             for r in (found >= SCORE_THRESHOLD).nonzero()[0]
                         ),
                         key=lambda box: -box.score,
                     )
                     yield WordBoxes(k, example.frames[t], word, tuple(boxes))
+
+
+def _box(corners: Array, word: str, score: float) -> Box:
+    left, top, right, bottom = corners.tolist()
+    return Box(left, top, right, bottom, word, score)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -88,10 +89,10 @@ class StageTraining(pl.LightningModule):
         batch, examples = loaded
         return batch.to(device), examples
 
-    def configure_optimizers(self) -> object:
+    def configure_optimizers(self) -> Any:
         c = self.config
         optimizer = torch.optim.Adam(
-            self.model.parameters(), lr=c.learning_rate, weight_decay=c.weight_decay, fused=True
+            self.model.parameters(), lr=c.learning_rate, weight_decay=c.weight_decay
         )
         if c.schedule == "cosine":
             schedule = torch.optim.lr_scheduler.OneCycleLR(

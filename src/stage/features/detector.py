@@ -102,7 +102,8 @@ class DetectorNet(nn.Module):
         self.attributes = nn.ModuleDict(
             {name: nn.Linear(EMBEDDING, size) for name, size in ATTRIBUTES.items()}
         )
-        nn.init.constant_(self.heat.bias, -4.0)  # centres are rare  # type: ignore[arg-type]
+        assert self.heat.bias is not None
+        nn.init.constant_(self.heat.bias, -4.0)  # centres are rare
 
     def forward(self, images: Tensor) -> CellMaps:
         """images: (B, 3, 360, 640) in [0, 1]"""

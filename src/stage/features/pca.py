@@ -32,7 +32,11 @@ class Projection:
         return projected
 
     def to_arrays(self) -> dict[str, Array]:
-        return {"mean": self.mean, "components": self.components, "explained": np.float32([self.explained])}
+        return {
+            "mean": self.mean,
+            "components": self.components,
+            "explained": np.array([self.explained], np.float32),
+        }
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array]) -> Projection:

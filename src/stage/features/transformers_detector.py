@@ -41,19 +41,30 @@ class TransformersDetector:
         folder = Path(spec)
         local = folder.is_dir()
         if not local and (folder.is_absolute() or spec.startswith(".") or spec.count("/") != 1):
-            raise InputError(f"{spec}: no such detector; give `stage`, a model folder or a hub name (owner/name)")
+            raise InputError(
+                f"{spec}: no such detector; give `stage`, a model folder or a hub name (owner/name)"
+            )
         from transformers import AutoModelForObjectDetection
-        from transformers.utils import cached_file
+        from transformers.utils.hub import cached_file
 
         try:
-            model = AutoModelForObjectDetection.from_pretrained(spec, local_files_only=local, use_safetensors=True)
+            model = AutoModelForObjectDetection.from_pretrained(
+                spec, local_files_only=local, use_safetensors=True
+            )
             found = cached_file(
-                spec, "preprocessor_config.json", local_files_only=local, _raise_exceptions_for_missing_entries=False
+                spec,
+                "preprocessor_config.json",
+                local_files_only=local,
+                _raise_exceptions_for_missing_entries=False,
             )
         except (OSError, ValueError, ImportError) as error:
-            raise InputError(f"{spec}: no object detector could be loaded ({str(error).splitlines()[0]})") from None
+            raise InputError(
+                f"{spec}: no object detector could be loaded ({str(error).splitlines()[0]})"
+            ) from None
         if not hasattr(model.config, "hidden_size") and not hasattr(model.config, "d_model"):
-            raise InputError(f"{spec}: this kind of detector has no state for each box; use one like DETR or YOLOS")
+            raise InputError(
+                f"{spec}: this kind of detector has no state for each box; use one like DETR or YOLOS"
+            )
         name = spec
         if local:
             weights = b"".join(path.read_bytes() for path in sorted(folder.glob("*.safetensors")))

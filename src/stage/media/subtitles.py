@@ -6,6 +6,7 @@ import html
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +108,7 @@ def _tidy(cues: Iterable[tuple[float, float, str]], notes: list[str], source: st
     cleaned = [Sentence(start, end, text) for start, end, raw in cues if (text := tokenise(_plain(raw)))]
     if not cleaned:
         raise InputError(f"{source}: holds no readable subtitles; check that it is the right file")
-    if any(a.start > b.start for a, b in zip(cleaned, cleaned[1:], strict=False)):
+    if any(a.start > b.start for a, b in pairwise(cleaned)):
         notes.append(f"{source}: sentences were out of order and are sorted by their start")
     cleaned.sort(key=lambda s: s.start)
     if early := sum(s.start < 0 for s in cleaned):
@@ -122,7 +123,7 @@ def _tidy(cues: Iterable[tuple[float, float, str]], notes: list[str], source: st
             s if s.end > s.start else replace(s, end=min(s.start + SHORTEST_REPAIR, max(nxt, s.start + 0.1)))
             for s, nxt in zip(cleaned, following, strict=True)
         ]
-    if overlapping := sum(a.end > b.start + 1e-6 for a, b in zip(cleaned, cleaned[1:], strict=False)):
+    if overlapping := sum(a.end > b.start + 1e-6 for a, b in pairwise(cleaned)):
         notes.append(f"{source}: {overlapping} sentences overlap with the next one; both are kept")
     return Subtitles(tuple(cleaned), tuple(notes))
 

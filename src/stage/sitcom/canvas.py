@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -82,7 +83,7 @@ class Canvas:
 
     def line(self, points: Sequence[Point], width: float, color: Color) -> None:
         """Strokes with round ends."""
-        for (x0, y0), (x1, y1) in zip(points[:-1], points[1:], strict=True):
+        for (x0, y0), (x1, y1) in pairwise(points):
             length = max(np.hypot(x1 - x0, y1 - y0), 1e-6)
             dx, dy = (y0 - y1) / length * width / 2, (x1 - x0) / length * width / 2
             self._fill(

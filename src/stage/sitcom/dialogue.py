@@ -70,7 +70,8 @@ FEELING_LINES = (
     "Do I look {feeling} ? Because I am .", "All this makes me so {feeling} .",
 )  # fmt: skip
 PURCHASE_LINES = (
-    "I want to buy {purchase} for it .", "Tomorrow I will buy {purchase} .", "First I have to buy {purchase} , though .",
+    "I want to buy {purchase} for it .", "Tomorrow I will buy {purchase} .",
+    "First I have to buy {purchase} , though .",
     "Maybe I should buy {purchase} .",
 )  # fmt: skip
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Literal
+from typing import Literal, get_args
 
 from stage.sitcom.dialogue import FEELINGS, PURCHASES, REASONS, TOPICS
 from stage.sitcom.screenplay import MOODS, Beat, Screenplay
@@ -14,6 +14,8 @@ from stage.sitcom.world import CAST, HELD, PLACES, WORN, Actor
 Needs = Literal["both", "dialogue", "pictures"]
 Link = Literal["when", "before", "after"]
 
+NEEDS: tuple[Needs, ...] = get_args(Needs)
+LINKS: tuple[Link, ...] = get_args(Link)
 CANDIDATES = 5
 QUESTIONS_AN_EPISODE = 12
 
@@ -238,9 +240,9 @@ def select(rng: Random, candidates: Iterable[Draft], visible: Callable[[Draft], 
     for _ in range(QUESTIONS_AN_EPISODE * 8):
         if len(chosen) == QUESTIONS_AN_EPISODE:
             break
-        kind = rng.choices(tuple(KINDS), [weight for weight, _ in KINDS.values()])[0]
-        needs = rng.choices(("both", "dialogue", "pictures"), KINDS[kind][1])[0]
-        link = rng.choices(("when", "before", "after"), (72, 14, 14))[0]
+        kind: str = rng.choices(tuple(KINDS), [weight for weight, _ in KINDS.values()])[0]
+        needs = rng.choices(NEEDS, KINDS[kind][1])[0]
+        link = rng.choices(LINKS, (72, 14, 14))[0]
         pool = pools.get((kind, needs, link), []) or pools.get((kind, needs, "when"), [])
         while pool:
             draft = pool.pop()
