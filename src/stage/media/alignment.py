@@ -14,11 +14,32 @@ NEIGHBOURS = 2
 def aligned_sentences(frames: Sequence[int], sentences: Sequence[Sentence]) -> list[tuple[int, ...]]:
     """For each numbered frame, the two sentences whose start times are nearest (Sec. 4.1), in the text's order.
 
-    Fewer if there are fewer; of equally near ones the earlier.
+    Indices into `sentences`, which need not be sorted; fewer than two if there are fewer sentences. Of equally
+    near ones those that come earlier in the text.
     """
     if not sentences:
         return [()] * len(frames)
     starts = np.array([sentence.start for sentence in sentences])
-    times = np.asarray(frames) / FRAMES_PER_SECOND
-    nearest = np.argsort(np.abs(times[:, None] - starts), axis=1, kind="stable")[:, :NEIGHBOURS]
-    return [tuple(row) for row in np.sort(nearest, axis=1).tolist()]
+    order = np.argsort(starts, kind="stable")
+    times = np.asarray(frames, dtype=np.float64) / FRAMES_PER_SECOND
+    near, valid = _candidates(starts[order], times)
+    index = order[near]
+    distance = np.where(valid, np.abs(starts[index] - times[:, None]), np.inf)
+    nearest = np.lexsort((index, distance))[:, : min(NEIGHBOURS, len(starts))]
+    return [tuple(row) for row in np.sort(np.take_along_axis(index, nearest, axis=1)).tolist()]
+
+
+def _candidates(starts: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Places in the sorted `starts` among which the two nearest to each time are: (T, 5), and which exist.
+
+    After a time, the next two. Before it, the first two of the sentences that share the latest start, and the
+    first of those that share the start before: among equal starts the earlier in the text comes first.
+    """
+    after = np.searchsorted(starts, times, side="left")
+    latest = np.searchsorted(starts, starts[np.maximum(after - 1, 0)], side="left")
+    before = np.searchsorted(starts, starts[np.maximum(latest - 1, 0)], side="left")
+    near = np.stack([before, latest, latest + 1, after, after + 1], axis=1)
+    valid = np.stack(
+        [latest > 0, after > 0, latest + 1 < after, after < len(starts), after + 1 < len(starts)], axis=1
+    )
+    return np.minimum(near, len(starts) - 1), valid
