@@ -31,7 +31,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 
 # Make the packaged models anew, from nothing: episodes, detector, features, training, and the table of scores.
 sitcom: install
-	$(BIN)/python -m stage.sitcom.build data/sitcom runs/sitcom
+	$(BIN)/stage remake data/sitcom runs/sitcom
 
 clean:
 	rm -rf $(VENV) demo

@@ -105,7 +105,9 @@ def test_a_damaged_glove_file_is_refused_with_its_line(tmp_path: Path) -> None:
 def test_the_packaged_bert_knows_what_is_alike() -> None:
     encoder = load_text_encoder("minilm")
     assert encoder.dim == 384
-    guitar, violin, rent = (v[-1] / np.linalg.norm(v[-1]) for v in encoder.encode(["a guitar", "a violin", "the rent"]))
+    guitar, violin, rent = (
+        v[-1] / np.linalg.norm(v[-1]) for v in encoder.encode(["a guitar", "a violin", "the rent"])
+    )
     assert guitar @ violin > guitar @ rent
 
 

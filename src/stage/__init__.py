@@ -1,7 +1,7 @@
 """Grounded video question answering: the answer, the seconds that show it, the boxes it speaks of.
 
-    film = stage.open("film.mp4", "film.srt")
-    evidence = film.ask("Who is at the door ?", ["Mia .", "Leo ."])
+film = stage.open("film.mp4", "film.srt")
+evidence = film.ask("Who is at the door ?", ["Mia .", "Leo ."])
 """
 
 from __future__ import annotations

@@ -51,12 +51,11 @@ class StageTraining(pl.LightningModule):
         self.weights = LossWeights(config.span_weight, config.attention_weight)
         self.predictions: list[Prediction] = []
 
-    def training_step(self, loaded: tuple[Batch, list[Example]], _: int) -> Tensor:
-        batch, examples = loaded
+    def training_step(self, batch: Batch, _: int) -> Tensor:
         losses, logits = stage_losses(self.model, batch, self.weights)
         assert batch.targets is not None
         right = (logits.detach().argmax(-1) == batch.targets.answer).float().mean()
-        size = len(examples)
+        size = len(batch)
         self.log("train/answer", losses.answer.detach() / size, batch_size=size)
         self.log("train/span", losses.span.detach() / size, batch_size=size)
         self.log("train/attention", losses.attention.detach() / size, batch_size=size)
@@ -84,16 +83,16 @@ class StageTraining(pl.LightningModule):
         return evaluate(self.predictions, [q for q in self.questions if q.qid in seen])
 
     def transfer_batch_to_device(
-        self, loaded: tuple[Batch, list[Example]], device: torch.device, _: int
-    ) -> tuple[Batch, list[Example]]:
+        self, loaded: Batch | tuple[Batch, list[Example]], device: torch.device, _: int
+    ) -> Batch | tuple[Batch, list[Example]]:
+        if isinstance(loaded, Batch):
+            return loaded.to(device)
         batch, examples = loaded
         return batch.to(device), examples
 
     def configure_optimizers(self) -> Any:
         c = self.config
-        optimizer = torch.optim.Adam(
-            self.model.parameters(), lr=c.learning_rate, weight_decay=c.weight_decay
-        )
+        optimizer = torch.optim.Adam(self.model.parameters(), lr=c.learning_rate, weight_decay=c.weight_decay)
         if c.schedule == "cosine":
             schedule = torch.optim.lr_scheduler.OneCycleLR(
                 optimizer, c.learning_rate, total_steps=c.epochs * self.steps_per_epoch, pct_start=0.15
@@ -133,6 +132,11 @@ class LikeLengths(Sampler[list[int]]):
         self.seed = seed
         self.epoch = 0
 
+    @property
+    def sampler(self) -> LikeLengths:
+        """Where Lightning looks for what it tells the epoch."""
+        return self
+
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
 
@@ -151,7 +155,7 @@ class LikeLengths(Sampler[list[int]]):
             yield batches[i]
 
 
-def load_batch(examples: list[Example]) -> tuple[Batch, list[Example]]:
+def with_examples(examples: list[Example]) -> tuple[Batch, list[Example]]:
     return collate(examples), examples
 
 
@@ -191,7 +195,7 @@ def train(config: RunConfig, *, resume: bool = True, progress: bool = True) -> t
     trainer.fit(
         module,
         DataLoader(
-            Questions(train_set), batch_sampler=sampler, collate_fn=load_batch, num_workers=config.data.workers,
+            Questions(train_set), batch_sampler=sampler, collate_fn=collate, num_workers=config.data.workers,
             persistent_workers=config.data.workers > 0,
         ),
         _in_order(val_set, c.batch_size),
@@ -233,7 +237,7 @@ def _in_order(questions: QuestionSet, batch_size: int) -> DataLoader[Example]:
     sizes = questions.sizes()
     like = sorted(range(len(sizes)), key=sizes.__getitem__)
     batches = [like[i : i + batch_size] for i in range(0, len(like), batch_size)]
-    return DataLoader(Questions(questions), batch_sampler=batches, collate_fn=load_batch)
+    return DataLoader(Questions(questions), batch_sampler=batches, collate_fn=with_examples)
 
 
 def _trainer(config: RunConfig, checkpoints: ModelCheckpoint, progress: bool) -> pl.Trainer:
@@ -244,6 +248,9 @@ def _trainer(config: RunConfig, checkpoints: ModelCheckpoint, progress: bool) ->
     ]
     if progress:
         callbacks.append(RichProgressBar())
+    table = CSVLogger(
+        config.output, "logs"
+    )  # a resumed run gets a folder of its own beside the earlier one's
     return pl.Trainer(
         max_epochs=c.epochs,
         accelerator=c.device,
@@ -253,10 +260,7 @@ def _trainer(config: RunConfig, checkpoints: ModelCheckpoint, progress: bool) ->
         callbacks=callbacks,
         enable_progress_bar=progress,
         enable_model_summary=False,
-        logger=[
-            CSVLogger(config.output, "logs", "csv"),
-            TensorBoardLogger(config.output, "logs", "tensorboard"),
-        ],
+        logger=[table, TensorBoardLogger(config.output, "logs", version=table.version)],
         use_distributed_sampler=False,
         num_sanity_val_steps=0,
         log_every_n_steps=10,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-import click
 import typer
 
 from stage.errors import InputError
@@ -17,7 +16,18 @@ app = typer.Typer(
     add_completion=False,
 )
 
-COMMANDS = ("ask", "demo", "sitcom", "features", "train", "predict", "evaluate", "compare", "detector")
+COMMANDS = (
+    "ask",
+    "demo",
+    "sitcom",
+    "features",
+    "train",
+    "predict",
+    "evaluate",
+    "compare",
+    "detector",
+    "remake",
+)
 
 
 def main() -> None:
@@ -25,17 +35,7 @@ def main() -> None:
     for name in COMMANDS:
         app.command(name)(getattr(import_module(f"stage.commands.{name}"), name))
     try:
-        app(standalone_mode=False)
+        app()
     except InputError as error:
-        _fail(str(error))
-    except click.exceptions.Abort:
-        sys.exit(130)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except click.ClickException as error:
-        _fail(error.format_message())
-
-
-def _fail(message: str) -> None:
-    print(f"stage: {' '.join(message.split())}", file=sys.stderr)
-    sys.exit(2)
+        print(f"stage: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(2)

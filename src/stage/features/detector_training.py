@@ -92,13 +92,13 @@ class Pictures(Dataset[Labelled]):
 def _worsen(rng: Random, picture: Image) -> Image:
     """Brightness, contrast and colour a little off; often compressed."""
     gains = [rng.uniform(0.9, 1.1) * rng.uniform(0.97, 1.03) for _ in range(3)]
-    shifted = np.clip(picture * np.array(gains, np.float32) + rng.uniform(-14, 14), 0, 255).astype(np.uint8)
+    shifted: Image = np.clip(picture * np.array(gains, np.float32) + rng.uniform(-14, 14), 0, 255).astype(
+        np.uint8
+    )
     if rng.random() < 0.6:
         quality = [cv2.IMWRITE_JPEG_QUALITY, rng.randrange(35, 90)]
-        decoded: Image = np.asarray(
-            cv2.imdecode(cv2.imencode(".jpg", shifted, quality)[1], cv2.IMREAD_COLOR), np.uint8
-        )
-        return decoded
+        packed = cv2.imencode(".jpg", shifted, quality)[1]
+        shifted = np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR)).astype(np.uint8)
     return shifted
 
 

@@ -144,7 +144,7 @@ def _read_text(path: Path) -> tuple[str, list[str]]:
     text = raw.decode(encoding, "replace")
     control = sum(unicodedata.category(c) == "Cc" and c not in "\t\n\r\f" for c in text)
     if control > MOST_CONTROL_CHARACTERS * len(text):
-        raise InputError(f"{path}: is not a text; give subtitles as {', '.join(SUFFIXES)}")
+        raise InputError(f"{path}: is not a text file; give subtitles as {', '.join(SUFFIXES)}")
     guessed = encoding in {"cp1252", "latin-1"}
     note = f"{path.name}: not UTF-8, read as {encoding}; if letters look wrong, save it as UTF-8"
     return re.sub(r"\r\n?", "\n", text), [note] if guessed else []

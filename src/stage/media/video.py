@@ -112,9 +112,7 @@ def open_video(path: Path) -> Video:
             announced = _announced_end(container, track)
         end, whole = _ending(path, start, announced)
     except (av.error.FFmpegError, OSError) as error:
-        raise InputError(
-            f"{path}: can't be read as a film ({error.strerror}); is it one, and whole?"
-        ) from None
+        raise InputError(f"{path}: is not a film that can be read ({error.strerror}); is it whole?") from None
     duration = max(end, seconds(first)) - start
     height, width, _ = upright(first).shape
     frame_count = max(1, int((duration + ROUNDING) * FRAMES_PER_SECOND))

@@ -1,0 +1,91 @@
+"""Small films for tests: every picture shows its own number, so that it can be told which picture was given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from stage.types import Image
+
+BITS = 10
+BLOCK = 16
+WIDTH, HEIGHT = BITS * BLOCK, 48
+
+
+def numbered_picture(number: int) -> Image:
+    """The number in black and white blocks, lowest bit left; the top third is red."""
+    bits = (number >> np.arange(BITS)) & 1
+    picture = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    picture[:] = np.repeat(bits * 255, BLOCK)[None, :, None]
+    picture[: HEIGHT // 3] = (200, 30, 30)
+    return picture
+
+
+def number_of(picture: Image) -> int:
+    """What `numbered_picture` wrote, at any size."""
+    height, width, _ = picture.shape
+    middles = (np.arange(BITS) * 2 + 1) * width // (2 * BITS)
+    bits = picture[height * 2 // 3, middles].mean(axis=1) > 127
+    return int((bits << np.arange(BITS)).sum())
+
+
+def write_film(
+    path: Path,
+    times: Iterable[Fraction | float],
+    codec: str = "libx264",
+    *,
+    rate: int = 24,
+    key_every: int = 12,
+    format: str | None = None,
+    sound: bool = False,
+    turned: int = 0,
+    encoder_options: dict[str, str] | None = None,
+    container_options: dict[str, str] | None = None,
+) -> Path:
+    """Pictures 0, 1, 2.. shown at `times` in seconds. Skips the test if the codec isn't installed."""
+    try:
+        av.codec.Codec(codec, "w")
+    except av.codec.codec.UnknownCodecError:
+        pytest.skip(f"{codec} is not installed")
+    with av.open(str(path), "w", format=format, container_options=container_options or {}) as container:
+        options = {"g": str(key_every), "keyint_min": str(key_every)}
+        if codec != "libvpx":
+            options["bf"] = "2"
+        if codec == "libx264":
+            options |= {"preset": "ultrafast", "sc_threshold": "0"}
+        track = container.add_stream(codec, rate=rate, options=options | (encoder_options or {}))
+        track.width, track.height, track.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        base = Fraction(1, rate) if codec == "mpeg4" or path.suffix == ".h264" else Fraction(1, 24000)
+        track.time_base = track.codec_context.time_base = base
+        if turned:
+            track.set_display_rotation(turned)
+        if sound:
+            _write_silence(container)
+        for number, time in enumerate(times):
+            frame = av.VideoFrame.from_ndarray(numbered_picture(number), format="rgb24")
+            frame.pts, frame.time_base = round(time / base), base
+            container.mux(track.encode(frame))
+        container.mux(track.encode())
+    return path
+
+
+def _write_silence(container: av.container.OutputContainer) -> None:
+    """One second, from 0 on."""
+    track = container.add_stream("aac", rate=8000, layout="mono")
+    for first in range(0, 8192, 1024):
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        frame.sample_rate, frame.pts, frame.time_base = 8000, first, Fraction(1, 8000)
+        container.mux(track.encode(frame))
+    container.mux(track.encode())
+
+
+def write_sound(path: Path) -> Path:
+    """A second of silence without a picture track."""
+    with av.open(str(path), "w") as container:
+        _write_silence(container)
+    return path
