@@ -10,7 +10,7 @@ import typer
 
 def detector(
     out: Annotated[Path, typer.Argument(help="Folder for weights and card.")],
-    pictures: Annotated[int, typer.Option(min=8, help="Drawn pictures to train on.")] = 9600,
+    pictures: Annotated[int, typer.Option(min=8, help="Drawn pictures to train on.")] = 24_000,
     seed: Annotated[int, typer.Option(help="Seed of pictures and weights.")] = 0,
 ) -> None:
     """Train the small region detector on drawn pictures of the sitcom."""

@@ -1,9 +1,9 @@
 """A small detector of our own, for those who can't download one.
 
-It stands where the paper has a Faster R-CNN trained on Visual Genome with attributes: one pass over the frame gives
-a heat map of centres for each kind of thing, a box for each cell, and an embedding for each cell from which, in
-training, kinds and attributes (whose look, what is held and worn, posture, mood, place) are told. The embedding
-is the region's feature: it holds what the thing is and what surrounds it.
+It stands where the paper has a Faster R-CNN trained on Visual Genome with attributes, and has its two stages: one
+pass over the frame gives a heat map of centres for each kind of thing and a box for each cell; then a grid of cells
+in and around each box becomes the region's embedding, from which kind and attributes (whose look, who holds it, what
+is held and worn, posture, mood, place) are told. A region's feature is the embedding, what was told, and where it is.
 """
 
 from __future__ import annotations
@@ -24,32 +24,36 @@ from torch import Tensor, nn
 from stage.errors import InputError
 from stage.features.regions import PACKAGED_DETECTOR, REGIONS_A_FRAME
 from stage.sitcom.world import CAST, FURNITURE, HELD, PLACES, WORN
-from stage.types import Array, Image, Regions
+from stage.types import Image, Regions
 
 ASSETS = Path(__file__).parents[1] / "assets" / "detector"
 WEIGHTS = "weights.safetensors"
 INPUT_WIDTH, INPUT_HEIGHT = 640, 360
 STRIDE = 8
 KINDS = ("person", *HELD, *WORN, *(kind for kinds in FURNITURE.values() for kind in kinds))
-EMBEDDING = 128
-GEOMETRY = 5
-FEATURES = 2 * EMBEDDING + GEOMETRY
-GEOMETRY_WEIGHT = 0.3
+CONTENT, EMBEDDING = 64, 128
+GRID = (14, 8)
+"""Rows and columns of the cells that describe a region."""
+MARGIN, MARGIN_PIXELS = 0.1, 20.0
+"""How much of what surrounds a box describes it, too: a share of its side and input pixels, on each side."""
 LEAST_SCORE = 0.05
 SAME_KIND_OVERLAP, ANY_KIND_OVERLAP = 0.5, 0.8
 CANDIDATES = 80
 LEAST_SIDE = 4.0
 
 ATTRIBUTES: dict[str, int] = {
-    "look": len(CAST),
-    "holder": len(CAST) + 1,
-    "holding": len(HELD) + 1,
-    "wearing": len(WORN) + 1,
-    "posture": 4,
-    "mood": 5,
-    "place": len(PLACES),
+    "kind": 1 + len(KINDS),
+    "look": 1 + len(CAST),
+    "holder": 1 + len(CAST),
+    "holding": 1 + len(HELD),
+    "wearing": 1 + len(WORN),
+    "posture": 1 + 4,
+    "mood": 1 + 5,
+    "place": 1 + len(PLACES),
 }
-"""What the embedding is asked about a person or thing in training, and how many answers there are."""
+"""What is told of a region, and how many answers there are; the first answer is always "none of them"."""
+GEOMETRY = 5
+FEATURES = EMBEDDING + sum(ATTRIBUTES.values()) + GEOMETRY
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +64,8 @@ class CellMaps:
     """(B, kinds, H, W) logits of a centre being there"""
     sides: Tensor
     """(B, 4, H, W) cells from the cell's middle to the left, top, right and bottom side"""
-    embedding: Tensor
-    """(B, EMBEDDING, H, W)"""
+    content: Tensor
+    """(B, CONTENT, H, W) what the second stage looks at"""
 
 
 class Block(nn.Module):
@@ -87,7 +91,7 @@ def conv(inputs: int, outputs: int, stride: int = 1, kernel: int = 3) -> nn.Sequ
 
 
 class DetectorNet(nn.Module):
-    """A pyramid down to 1/32 and back to 1/8, and three heads. About 0.7 M weights."""
+    """A pyramid down to 1/32 and back to 1/8, and the heads of the two stages. About 1.4 M weights."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -96,9 +100,13 @@ class DetectorNet(nn.Module):
         self.thirty_second = nn.Sequential(conv(96, 96, 2), Block(96))
         self.from_sixteenth, self.from_eighth = conv(96, 96, kernel=1), conv(64, 96, kernel=1)
         self.smooth = conv(96, 96)
-        self.embedding = conv(96, EMBEDDING)
-        self.heat = nn.Conv2d(EMBEDDING, len(KINDS), 1)
-        self.sides = nn.Conv2d(EMBEDDING, 4, 1)
+        self.cells = conv(96, 128)
+        self.heat = nn.Conv2d(128, len(KINDS), 1)
+        self.sides = nn.Conv2d(128, 4, 1)
+        self.content = conv(64 + 128, CONTENT, kernel=1)
+        self.grid = nn.Sequential(conv(CONTENT, 64), conv(64, 64, 2))
+        rows, columns = (-(-side // 2) for side in GRID)
+        self.embedding = nn.Sequential(nn.Flatten(), nn.Linear(64 * rows * columns, EMBEDDING), nn.ReLU())
         self.attributes = nn.ModuleDict(
             {name: nn.Linear(EMBEDDING, size) for name, size in ATTRIBUTES.items()}
         )
@@ -111,9 +119,42 @@ class DetectorNet(nn.Module):
         sixteenth = self.sixteenth(eighth)
         wide = _to(self.thirty_second(sixteenth), sixteenth)
         middle = self.from_sixteenth(sixteenth) + wide
-        fused = self.smooth(self.from_eighth(eighth) + _to(middle, eighth))
-        embedding = self.embedding(fused)
-        return CellMaps(self.heat(embedding), F.softplus(self.sides(embedding)) * 4, embedding)
+        cells = self.cells(self.smooth(self.from_eighth(eighth) + _to(middle, eighth)))
+        content = self.content(torch.cat([eighth, cells], 1))
+        return CellMaps(self.heat(cells), F.softplus(self.sides(cells)) * 4, content)
+
+    def describe(self, content: Tensor, image: Tensor, boxes: Tensor) -> Description:
+        """The second stage. image: (n,) which of the batch, ascending; boxes: (n, 4) in input pixels."""
+        embedding = self.embedding(self.grid(_cells_in(content, image, boxes)))
+        return Description(embedding, {name: head(embedding) for name, head in self.attributes.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What the second stage says of n regions."""
+
+    embedding: Tensor
+    """(n, EMBEDDING)"""
+    logits: dict[str, Tensor]
+    """For each of ATTRIBUTES, (n, answers)."""
+
+
+def _cells_in(content: Tensor, image: Tensor, boxes: Tensor) -> Tensor:
+    """A grid of cells over each box and its margin, read between cells linearly: (n, CONTENT, *GRID)"""
+    middle, side = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
+    half = side * (0.5 + MARGIN) + MARGIN_PIXELS
+    height, width = content.shape[-2:]
+    scale = 2.0 / torch.tensor([width * STRIDE, height * STRIDE], device=boxes.device)
+    y, x = ((torch.arange(n, device=boxes.device) + 0.5) / n * 2 - 1 for n in GRID)
+    steps = torch.stack(torch.broadcast_tensors(x[None, :], y[:, None]), -1)
+    points = (middle[:, None, None] + steps * half[:, None, None]) * scale - 1
+    return torch.cat(
+        [
+            F.grid_sample(content[i, None].expand(len(mine), -1, -1, -1), mine, align_corners=False)
+            for i in range(len(content))
+            if len(mine := points[image == i])
+        ]
+    )
 
 
 def _to(x: Tensor, like: Tensor) -> Tensor:
@@ -165,8 +206,20 @@ class StageDetector:
         batch = torch.from_numpy(np.stack([f.picture for f in fitted])).permute(0, 3, 1, 2)
         with torch.autocast("cpu", torch.bfloat16):
             maps = self.net(batch.float().div(255).contiguous(memory_format=torch.channels_last))
-        maps = CellMaps(maps.heat.float(), maps.sides.float(), maps.embedding.float())
-        return [find_regions(maps, i, f) for i, f in enumerate(fitted)]
+        maps = CellMaps(maps.heat.float(), maps.sides.float(), maps.content.float())
+        return [self._regions(maps, i, f) for i, f in enumerate(fitted)]
+
+    def _regions(self, maps: CellMaps, index: int, fitted: Fitted) -> Regions:
+        boxes, scores, kinds = find_boxes(maps, index, fitted)
+        size = torch.tensor([fitted.width, fitted.height, fitted.width, fitted.height]) * fitted.scale
+        boxes = torch.cat([boxes, torch.cat([torch.zeros(2), size[:2]])[None]])
+        told = self.net.describe(maps.content[index, None], torch.zeros(len(boxes)), boxes)
+        return Regions(
+            (boxes / fitted.scale).numpy().astype(np.float32),
+            torch.cat([scores, torch.zeros(1)]).numpy(),
+            feature(told, boxes / size).numpy(),
+            (*(KINDS[kind] for kind in kinds.tolist()), "frame"),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,8 +243,8 @@ class Fitted:
         return cls(picture, scale, width, height)
 
 
-def find_regions(maps: CellMaps, index: int, fitted: Fitted) -> Regions:
-    """Peaks of the heat maps to regions: the best of each place and kind."""
+def find_boxes(maps: CellMaps, index: int, fitted: Fitted) -> tuple[Tensor, Tensor, Tensor]:
+    """Peaks of the heat maps, the best of each place and kind: boxes (n, 4) in input pixels, scores, kinds (n,)."""
     heat = maps.heat[index].sigmoid()
     peaks = heat * (F.max_pool2d(heat, 3, 1, 1) == heat)
     scores, flat = peaks.flatten().topk(CANDIDATES)
@@ -200,16 +253,16 @@ def find_regions(maps: CellMaps, index: int, fitted: Fitted) -> Regions:
     limit = torch.tensor([fitted.width, fitted.height, fitted.width, fitted.height]) * fitted.scale
     boxes = torch.minimum(boxes.clamp(min=0), limit)
     large = ((boxes[:, 2:] - boxes[:, :2]) >= LEAST_SIDE).all(1) & (scores >= LEAST_SCORE)
-    keep = suppress(boxes[large], kinds[large], REGIONS_A_FRAME - 1)
-    boxes, scores, kinds, cells = (x[large][keep] for x in (boxes, scores, kinds, cells))
-    boxes = torch.cat([boxes, torch.cat([torch.zeros(2), limit[:2]])[None]])
-    features = describe(maps.embedding[index], boxes, cells, limit)
-    return Regions(
-        (boxes / fitted.scale).numpy().astype(np.float32),
-        torch.cat([scores, torch.zeros(1)]).numpy(),
-        features,
-        (*(KINDS[kind] for kind in kinds.tolist()), "frame"),
-    )
+    boxes, scores, kinds = boxes[large], scores[large], kinds[large]
+    keep = suppress(boxes, kinds, REGIONS_A_FRAME - 1)
+    return boxes[keep], scores[keep], kinds[keep]
+
+
+def feature(told: Description, geometry: Tensor) -> Tensor:
+    """(n, FEATURES): the embedding, the probability of every answer, and the box as shares of the frame's sides."""
+    area = (geometry[:, 2:] - geometry[:, :2]).prod(-1, keepdim=True).sqrt()
+    answers = [logits.softmax(-1) for logits in told.logits.values()]
+    return torch.cat([F.normalize(told.embedding, dim=1), *answers, geometry, area], 1)
 
 
 def cell_boxes(sides: Tensor) -> Tensor:
@@ -241,25 +294,3 @@ def box_iou(a: Tensor, b: Tensor) -> Tensor:
     shared = sides.prod(-1)
     areas = [(x[:, 2:] - x[:, :2]).prod(-1) for x in (a, b)]
     return shared / (areas[0][:, None] + areas[1] - shared).clamp(min=1e-6)
-
-
-def describe(embedding: Tensor, boxes: Tensor, cells: Tensor, limit: Tensor) -> Array:
-    """(regions, FEATURES): the centre's embedding, the box's mean embedding, and where the box lies.
-
-    The last box, the whole frame, has no centre cell: it is described by its mean and maximum.
-    """
-    centres = torch.cat([embedding.flatten(1).T[cells], embedding.amax((1, 2))[None]])
-    means = torch.stack([_mean_in(embedding, box) for box in (boxes / STRIDE).round().int().tolist()])
-    geometry = boxes / limit
-    area = (geometry[:, 2:] - geometry[:, :2]).prod(-1, keepdim=True).sqrt()
-    parts = [F.normalize(centres, dim=1), F.normalize(means, dim=1)]
-    parts.append(GEOMETRY_WEIGHT * torch.cat([geometry, area], 1))
-    features: Array = torch.cat(parts, 1).numpy()
-    return features
-
-
-def _mean_in(embedding: Tensor, box: Sequence[int]) -> Tensor:
-    left, top, right, bottom = box
-    _, height, width = embedding.shape
-    left, top = min(left, width - 1), min(top, height - 1)
-    return embedding[:, top : max(bottom, top + 1), left : max(right, left + 1)].mean((1, 2))
