@@ -11,6 +11,8 @@ from typing import Annotated
 import typer
 
 EPISODES = {"train": 400, "val": 40, "test": 64}
+QUESTIONS = {"train": 24, "val": 12, "test": 12}
+"""An episode; training has more, since drawing costs more than asking."""
 CONFIG = Path("configs/sitcom.yaml")
 VARIANTS = {
     "full": [],
@@ -39,7 +41,7 @@ def remake(
     from stage.training import train
 
     for split, episodes in EPISODES.items():
-        write_sitcom(data / split, split, episodes, workers=os.cpu_count() or 1)
+        write_sitcom(data / split, split, episodes, 0, os.cpu_count() or 1, QUESTIONS[split])
     if not (ASSETS / WEIGHTS).exists():
         train_detector(ASSETS)
     features([data / split for split in EPISODES])

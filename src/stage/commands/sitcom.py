@@ -16,10 +16,11 @@ def sitcom(
     split: Annotated[Split, typer.Option(help="Splits never share an episode.")] = "train",
     episodes: Annotated[int, typer.Option(min=1, help="How many episodes.")] = 60,
     seed: Annotated[int, typer.Option(help="Another seed gives other episodes.")] = 0,
+    questions: Annotated[int, typer.Option(min=1, max=60, help="Questions an episode, at most.")] = 12,
     workers: Annotated[int, typer.Option(min=1, help="Processes at once.")] = os.cpu_count() or 1,
 ) -> None:
     """Write episodes of the sitcom, their questions and the truth, in TVQA+'s formats."""
     from stage.sitcom.episodes import write_sitcom
 
-    write_sitcom(out, split, episodes, seed, workers)
+    write_sitcom(out, split, episodes, seed, workers, questions)
     print(f"{episodes} episodes with questions in {out}")

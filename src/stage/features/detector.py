@@ -53,7 +53,9 @@ ATTRIBUTES: dict[str, int] = {
 }
 """What is told of a region, and how many answers there are; the first answer is always "none of them"."""
 GEOMETRY = 5
-FEATURES = EMBEDDING + sum(ATTRIBUTES.values()) + GEOMETRY
+LAYOUT = "embedding, answers with look and holder as one, geometry"
+"""What a feature consists of: part of the detector's name, since a model can't read any other."""
+FEATURES = EMBEDDING + sum(ATTRIBUTES.values()) - ATTRIBUTES["holder"] + GEOMETRY
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +191,7 @@ class StageDetector:
             raise InputError(
                 f"{path}: is not a detector of this version ({str(error).splitlines()[0]})"
             ) from None
-        return cls(net, hashlib.sha256(path.read_bytes()).hexdigest()[:12])
+        return cls(net, hashlib.sha256(path.read_bytes() + LAYOUT.encode()).hexdigest()[:12])
 
     @cached_property
     def name(self) -> str:
@@ -259,10 +261,14 @@ def find_boxes(maps: CellMaps, index: int, fitted: Fitted) -> tuple[Tensor, Tens
 
 
 def feature(told: Description, geometry: Tensor) -> Tensor:
-    """(n, FEATURES): the embedding, the probability of every answer, and the box as shares of the frame's sides."""
+    """(n, FEATURES): the embedding, the probability of every answer, and the box as shares of the frame's sides.
+
+    Whose look a person has and who holds a thing is one and the same answer: whose region it is.
+    """
     area = (geometry[:, 2:] - geometry[:, :2]).prod(-1, keepdim=True).sqrt()
-    answers = [logits.softmax(-1) for logits in told.logits.values()]
-    return torch.cat([F.normalize(told.embedding, dim=1), *answers, geometry, area], 1)
+    answers = {name: logits.softmax(-1) for name, logits in told.logits.items()}
+    answers["look"] = answers["look"] + answers.pop("holder")
+    return torch.cat([F.normalize(told.embedding, dim=1), *answers.values(), geometry, area], 1)
 
 
 def cell_boxes(sides: Tensor) -> Tensor:

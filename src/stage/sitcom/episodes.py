@@ -21,12 +21,12 @@ from stage.annotation.questions import question_to_json
 from stage.errors import InputError
 from stage.files import write_json, write_text
 from stage.sitcom.drawing import draw
-from stage.sitcom.questions import CANDIDATES, Draft, drafts, select
+from stage.sitcom.questions import CANDIDATES, QUESTIONS_AN_EPISODE, Draft, drafts, select
 from stage.sitcom.screenplay import Screenplay, episode_seed, write_screenplay
 from stage.sitcom.world import HEIGHT, WIDTH, Setting
 from stage.types import FRAMES_PER_SECOND, MODEL_STRIDE, Box, Image, Question, Sentence
 
-VERSION = 1
+VERSION = 2
 PICTURES_PER_SECOND = 6
 SPLITS = ("train", "val", "test")
 QUESTIONS_AT_MOST = 100
@@ -45,18 +45,21 @@ class Episode:
     """For each question, whether it takes dialogue, pictures or both."""
 
 
-def make_episode(split: str, seed: int, index: int) -> Episode:
-    """Everything but the pictures: the same for the same arguments on any machine."""
+def make_episode(split: str, seed: int, index: int, questions: int = QUESTIONS_AN_EPISODE) -> Episode:
+    """Everything but the pictures: the same for the same arguments on any machine.
+
+    questions: at most so many of them.
+    """
     script_seed = episode_seed(split, seed, index)
     play = write_screenplay(script_seed)
     rng = Random(script_seed + 1)
     name = f"sitcom_{split}_{seed}_{index:05d}"
     frame_count = int(play.duration * FRAMES_PER_SECOND)
     looked = Looked(play, frame_count)
-    chosen = select(rng, drafts(rng, play), looked.shows)
+    chosen = select(rng, drafts(rng, play), looked.shows, questions)
     first = (SPLITS.index(split) + 1) * 10**8 + seed * 10**6 + index * QUESTIONS_AT_MOST
-    questions = tuple(_question(rng, first + i, name, draft, looked) for i, draft in enumerate(chosen))
-    return Episode(name, play, frame_count, questions, tuple(draft.needs for draft in chosen))
+    asked = tuple(_question(rng, first + i, name, draft, looked) for i, draft in enumerate(chosen))
+    return Episode(name, play, frame_count, asked, tuple(draft.needs for draft in chosen))
 
 
 class Looked:
@@ -103,13 +106,20 @@ def _question(rng: Random, qid: int, clip: str, draft: Draft, looked: Looked) ->
     return Question(qid, clip, draft.text, tuple(answers), answers.index(draft.right), span, boxes)
 
 
-def write_sitcom(out: Path, split: str, episodes: int, seed: int = 0, workers: int = 1) -> None:
+def write_sitcom(
+    out: Path,
+    split: str,
+    episodes: int,
+    seed: int = 0,
+    workers: int = 1,
+    questions: int = QUESTIONS_AN_EPISODE,
+) -> None:
     """Write episodes below `out`; those that are there already are kept, so a stopped run goes on.
 
     out/episodes: films (.mp4) and subtitles (.srt); out/truth: the truth of each episode; questions.json,
     subtitles.json and frames.json: all of it in TVQA+'s layout; sitcom.json: what it was made from.
     """
-    stamp = {"split": split, "seed": seed, "version": VERSION}
+    stamp = {"split": split, "seed": seed, "version": VERSION, "questions": questions}
     described = out / "sitcom.json"
     if described.exists() and {**json.loads(described.read_text()), **stamp} != json.loads(
         described.read_text()
@@ -128,7 +138,7 @@ def write_sitcom(out: Path, split: str, episodes: int, seed: int = 0, workers: i
         ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool,
     ):
         task = bar.add_task("", total=episodes, completed=episodes - len(missing))
-        for done in as_completed([pool.submit(write_episode, out, split, seed, i) for i in missing]):
+        for done in as_completed([pool.submit(write_episode, out, split, seed, i, questions) for i in missing]):
             done.result()
             bar.advance(task)
     truths = [json.loads((out / "truth" / f"{name}.json").read_text()) for name in names]
@@ -137,9 +147,9 @@ def write_sitcom(out: Path, split: str, episodes: int, seed: int = 0, workers: i
     write_json(out / "frames.json", {truth["name"]: truth["frame_count"] for truth in truths})
 
 
-def write_episode(out: Path, split: str, seed: int, index: int) -> None:
+def write_episode(out: Path, split: str, seed: int, index: int, questions: int) -> None:
     """One episode: film and subtitles, then its truth, which marks it as complete."""
-    episode = make_episode(split, seed, index)
+    episode = make_episode(split, seed, index, questions)
     write_film(out / "episodes" / f"{episode.name}.mp4", episode.play)
     write_text(out / "episodes" / f"{episode.name}.srt", srt(episode.play.sentences))
     write_json(out / "truth" / f"{episode.name}.json", _truth(episode))

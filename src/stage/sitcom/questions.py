@@ -228,8 +228,10 @@ FACTS: dict[str, tuple[str, str, Sequence[str]]] = {
 """Kind of fact -> question, answer, and what else could have been said."""
 
 
-def select(rng: Random, candidates: Iterable[Draft], visible: Callable[[Draft], bool]) -> list[Draft]:
-    """A dozen questions in the proportions of TVQA's types, links and of what they need.
+def select(
+    rng: Random, candidates: Iterable[Draft], visible: Callable[[Draft], bool], count: int
+) -> list[Draft]:
+    """At most `count` questions in the proportions of TVQA's types, links and of what they need.
 
     visible: whether the pictures of the draft's span show what it takes to answer it.
     """
@@ -237,8 +239,8 @@ def select(rng: Random, candidates: Iterable[Draft], visible: Callable[[Draft], 
     for draft in candidates:
         pools.setdefault((draft.kind, draft.needs, draft.link), []).append(draft)
     chosen: list[Draft] = []
-    for _ in range(QUESTIONS_AN_EPISODE * 8):
-        if len(chosen) == QUESTIONS_AN_EPISODE:
+    for _ in range(count * 8):
+        if len(chosen) == count:
             break
         kind: str = rng.choices(tuple(KINDS), [weight for weight, _ in KINDS.values()])[0]
         needs = rng.choices(NEEDS, KINDS[kind][1])[0]
