@@ -16,12 +16,12 @@ import stage
 from stage.annotation.questions import read_questions
 from stage.answering import Answerer, OpenFilm
 from stage.config import load_config
-from stage.dataset import QuestionSet
 from stage.errors import InputError
 from stage.examples import Limits, collate
 from stage.extraction import extract_folder
 from stage.features.regions import load_detector
 from stage.features.text import load_text_encoder
+from stage.layouts import open_questions
 from stage.sitcom.episodes import write_sitcom
 from stage.trained import load_model, save_model
 from stage.training import LikeLengths, evaluate_model, train
@@ -73,10 +73,10 @@ def test_a_trained_model_is_loaded_as_it_was(data: Path, trained: Path, tmp_path
     model = load_model(trained)
     assert model.projection is not None
     assert model.stage.config.region_dim == 12
-    questions = QuestionSet.open(data, model.limits)
+    questions = open_questions(data, model.limits)
     first = evaluate_model(model, questions)
     save_model(model, tmp_path / "copy")
-    again = evaluate_model(load_model(tmp_path / "copy"), QuestionSet.open(data, model.limits))
+    again = evaluate_model(load_model(tmp_path / "copy"), open_questions(data, model.limits))
     assert first.qa_accuracy == again.qa_accuracy
     assert first.temporal_miou == again.temporal_miou
 
@@ -117,7 +117,7 @@ def test_an_answer_comes_with_all_its_evidence(film: OpenFilm) -> None:
 
 def test_asking_agrees_with_predicting_the_data_set(data: Path, trained: Path, film: OpenFilm) -> None:
     model = load_model(trained)
-    questions = QuestionSet.open(data, model.limits)
+    questions = open_questions(data, model.limits)
     questions.projection = model.projection
     with torch.inference_mode():
         for i in range(3):
@@ -201,10 +201,10 @@ def test_a_damaged_model_is_refused(trained: Path, tmp_path: Path) -> None:
 
 def test_a_data_folder_without_features_says_how_to_make_them(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="stage sitcom"):
-        QuestionSet.open(tmp_path, Limits())
+        open_questions(tmp_path, Limits())
     (tmp_path / "questions.json").write_text("[]")
     with pytest.raises(InputError, match="stage features"):
-        QuestionSet.open(tmp_path, Limits())
+        open_questions(tmp_path, Limits())
 
 
 def test_batches_hold_questions_of_like_size_and_every_question_once() -> None:

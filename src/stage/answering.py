@@ -51,7 +51,8 @@ class Answerer:
         """A packaged model by name, or a model folder. Raises InputError if its encoders can't be had."""
         model = load_model(spec)
         text, detector = load_text_encoder(model.features.text), load_detector(model.features.regions)
-        model.check_features(text.name, detector.name, "this installation")
+        attributes = FeatureAttributes(text.name, text.dim, detector.name, detector.dim)
+        model.check_features(attributes, "this installation")
         return cls(model, text, detector)
 
     def open(
@@ -82,7 +83,7 @@ class Answerer:
         names = FeatureAttributes(self.text.name, self.text.dim, self.detector.name, self.detector.dim)
         store = FeatureStore.create(cache / names.digest, names)
         key = fingerprint(film.path)
-        regions: dict[int, Regions] = store.clip(key) if store.has_clip(key) else {}
+        regions = dict(store.clip(key)) if store.has_clip(key) else {}
         missing = [frame for frame in film.model_frames(limit=None) if frame not in regions]
         for done, (frame, found) in enumerate(detect_frames(film, missing, self.detector), 1):
             regions[frame] = found

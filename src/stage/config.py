@@ -17,15 +17,21 @@ STRICT = ConfigDict(extra="forbid", frozen=True)
 
 
 class DataConfig(BaseModel):
-    """Data folders, each with questions.json and features (see docs/data.md)."""
+    """Data folders, or FOLDER/SPLIT of another known layout (see docs/data.md)."""
 
     model_config = STRICT
 
+    root: Path | None = None
+    """Where `train` and `val` are looked for; without it they are paths of their own."""
     train: Path
     val: Path
     limits: Limits = Limits()
     workers: int = Field(default=1, ge=0)
     """Processes that prepare batches; 0 prepares them in the training process."""
+
+    def place(self, split: Path) -> Path:
+        """Where a split lies."""
+        return self.root / split if self.root else split
 
 
 class ModelConfig(BaseModel):

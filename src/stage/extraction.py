@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from stage.annotation.questions import read_questions
-from stage.dataset import FEATURES, QUESTIONS, read_clips
 from stage.errors import InputError
 from stage.features.regions import RegionDetector
 from stage.features.store import FeatureAttributes, FeatureStore
 from stage.features.text import TextEncoder
+from stage.layouts.folder import FEATURES, QUESTIONS, read_clips
 from stage.media.video import Video, open_video
 from stage.types import Regions
 

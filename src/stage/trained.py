@@ -23,6 +23,8 @@ from stage.model.stage import Stage
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from stage.features.store import FeatureAttributes
+
 CONFIG, WEIGHTS, CARD = "config.json", "weights.safetensors", "card.md"
 PACKAGED = Path(__file__).parent / "assets" / "models"
 DEFAULT_MODEL = "sitcom"
@@ -63,13 +65,23 @@ class TrainedModel:
     limits: Limits
     name: str = ""
 
-    def check_features(self, text: str, regions: str, where: str) -> None:
-        """Raises InputError if features by these encoders are not what the model was made for."""
-        for made_for, found in ((self.features.text, text), (self.features.regions, regions)):
-            if made_for != found:
+    def check_features(self, found: FeatureAttributes, where: str) -> None:
+        """Raises InputError if features (of the place `where`) are not what the model was made for."""
+        ours = self.features
+        for made_for, given in ((ours.text, found.text), (ours.regions, found.regions)):
+            if made_for != given:
                 raise InputError(
-                    f"{where}: has features of {found}, but the model {self.name} was made for those of {made_for}; "
-                    "make features with the model's encoders, or train a model on these"
+                    f"{where}: has features of {given}, but the model {self.name} was made for those of "
+                    f"{made_for}; make features with the model's encoders, or train a model on these"
+                )
+        config = self.stage.config
+        regions = self.projection.mean.size if self.projection else config.region_dim
+        sizes = [("word vectors", config.text_dim, found.text_dim)]
+        sizes += [("region features", regions, found.region_dim)] if config.reads_video else []
+        for what, read, found_size in sizes:
+            if read != found_size:
+                raise InputError(
+                    f"{where}: {what} have {found_size} values, but the model {self.name} reads {read}"
                 )
 
 

@@ -19,6 +19,7 @@ from stage.config import RunConfig, TrainingConfig
 from stage.dataset import QuestionSet
 from stage.errors import InputError
 from stage.examples import Example, collate
+from stage.layouts import open_questions
 from stage.memory import keep_memory
 from stage.metrics import Scores, evaluate
 from stage.model.config import StageConfig
@@ -168,8 +169,8 @@ def train(config: RunConfig, *, resume: bool = True, progress: bool = True) -> t
     keep_memory()
     c = config.training
     pl.seed_everything(c.seed, workers=True, verbose=False)
-    train_set = QuestionSet.open(config.data.train, config.data.limits)
-    val_set = QuestionSet.open(config.data.val, config.data.limits)
+    train_set = open_questions(config.data.place(config.data.train), config.data.limits)
+    val_set = open_questions(config.data.place(config.data.val), config.data.limits)
     train_set.check_same_features(val_set)
     if config.model.region_components:
         train_set.fit_projection(config.model.region_components, seed=c.seed)

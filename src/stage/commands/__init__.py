@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from keyword import iskeyword
 
 import typer
 
@@ -26,6 +27,8 @@ COMMANDS = (
     "evaluate",
     "compare",
     "detector",
+    "import",
+    "data",
     "remake",
 )
 
@@ -33,7 +36,11 @@ COMMANDS = (
 def main() -> None:
     """Run a command; what the user gave wrongly is one line on standard error and exit code 2."""
     for name in COMMANDS:
-        app.command(name)(getattr(import_module(f"stage.commands.{name}"), name))
+        module = import_module(f"stage.commands.{name}_" if iskeyword(name) else f"stage.commands.{name}")
+        if group := getattr(module, "app", None):
+            app.add_typer(group, name=name)
+        else:
+            app.command(name)(getattr(module, module.__name__.rpartition(".")[2]))
     try:
         app()
     except InputError as error:

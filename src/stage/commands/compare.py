@@ -19,7 +19,7 @@ def compare(
     out: Annotated[Path | None, typer.Option("--json", help="Write all scores as JSON.")] = None,
 ) -> None:
     """Print a table of the scores of models on a data folder, and how many true boxes the proposals hold."""
-    from stage.dataset import QuestionSet
+    from stage.layouts import open_questions
     from stage.metrics import proposal_recall
     from stage.trained import load_model
     from stage.training import evaluate_model
@@ -27,8 +27,8 @@ def compare(
     scores: dict[str, Scores] = {}
     for spec in models:
         trained = load_model(spec)
-        questions = QuestionSet.open(data, trained.limits)
-        trained.check_features(questions.text_name, questions.region_name, str(data))
+        questions = open_questions(data, trained.limits)
+        trained.check_features(questions.source.attributes, questions.name)
         scores[spec] = evaluate_model(trained, questions)
     table = Table(title=f"{len(questions)} questions on {len(questions.clips)} clips of {data}")
     for column in ("model", "QA Acc.", "Temp. mIoU", "ASA", "Grd. mAP"):
@@ -37,7 +37,9 @@ def compare(
         shares = (found.qa_accuracy, found.temporal_miou, found.answer_span_accuracy, found.grounding_map)
         table.add_row(spec, *("-" if share is None else f"{100 * share:.2f}" for share in shares))
     Console().print(table)
-    recall = proposal_recall(questions.questions, lambda clip: questions.store.clip(clip))
+    recall = proposal_recall(
+        questions.questions, lambda clip: questions.source.regions(questions.clips[clip])
+    )
     print(f"recall of true boxes by the 20 best regions of a frame (IoU 0.5): {recall:.4f}")
     if out:
         out.write_text(json.dumps({spec: found.to_json() for spec, found in scores.items()}, indent=1))

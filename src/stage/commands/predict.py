@@ -20,13 +20,13 @@ def predict(
     """Predict answers, spans and boxes in the layout that the leaderboard and `stage evaluate` read."""
     from stage.annotation.predictions import write_predictions
     from stage.annotation.vocabulary import build_vocabulary, read_vocabulary, write_vocabulary
-    from stage.dataset import QuestionSet
+    from stage.layouts import open_questions
     from stage.trained import load_model
     from stage.training import predict_all
 
     trained = load_model(model)
-    questions = QuestionSet.open(data, trained.limits)
-    trained.check_features(questions.text_name, questions.region_name, str(data))
+    questions = open_questions(data, trained.limits)
+    trained.check_features(questions.source.attributes, questions.name)
     if vocabulary is None:
         words = build_vocabulary(questions.questions)
         write_vocabulary(out.parent / "word2idx.json", words)

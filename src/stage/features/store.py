@@ -1,30 +1,37 @@
 """Features on disk.
 
-A folder, because a folder of small files can be written by several processes, is resumed by looking which files
-are there, and can't be broken by a kill: every file is written under another name and then put in its place.
+A folder, because a folder of files can be written by several processes, is resumed by looking which files are
+there, and can't be broken by a kill: every file is written under another name and then put in its place.
 
-    attributes.json     which encoders the features are of
-    clips/NAME.npz      the regions of a clip's frames, features in float16
-    texts/NUMBER.npz    word vectors of some thousand texts, in float16
+    attributes.json             which encoders the features are of
+    clips/NAME.safetensors      the regions of a clip's frames, features in float16
+    texts/NUMBER.safetensors    word vectors of some thousand texts, in float16
+
+Only what is asked for is read, so memory does not grow with the number of clips.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from stage.errors import InputError
-from stage.files import read_json, write_bytes, write_json
-from stage.types import Array, Regions
+from stage.features.tensors import TensorFile, write_tensors
+from stage.files import read_json, write_json
+from stage.types import Array, Clip, Question, Regions
 
-FORMAT = 1
+FORMAT = 2
+OPEN_CLIPS = 128
+SUFFIX = ".safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +44,9 @@ class FeatureAttributes:
     regions: str
     """Name of the region detector."""
     region_dim: int
+    found_by: Literal["text", "name"] = "text"
+    """How word vectors are found: by the text itself, or by the name of the question or sentence, where the same
+    text has other vectors elsewhere (as in the released features)."""
 
     @property
     def digest(self) -> str:
@@ -44,13 +54,61 @@ class FeatureAttributes:
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
 
 
+def question_key(qid: int) -> str:
+    """The name of a question's words."""
+    return f"{qid}_q"
+
+
+def answer_key(qid: int, candidate: int) -> str:
+    """The name of a candidate answer's words."""
+    return f"{qid}_a{candidate}"
+
+
+def question_keys(question: Question) -> list[str]:
+    """The names of all words of a question."""
+    return [question_key(question.qid), *(answer_key(question.qid, k) for k in range(len(question.answers)))]
+
+
+def sentence_key(clip: str, number: int) -> str:
+    """The name of a subtitle sentence's words."""
+    return f"{clip}/{number}"
+
+
+class StoredRegions(Mapping[int, Regions]):
+    """Numbered frame -> its regions, each read when it is asked for."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = TensorFile(path)
+        frames, counts = self._file.read("frames"), self._file.read("counts")
+        ends = np.cumsum(counts).tolist()
+        self._rows = dict(zip(frames.tolist(), zip([0, *ends[:-1]], ends, strict=True), strict=True))
+        self._labels: list[str] = json.loads(self._file.metadata.get("labels", "[]"))
+
+    def __getitem__(self, frame: int) -> Regions:
+        start, end = self._rows[frame]
+        labels = self._file.rows("labels", start, end) if self._labels else ()
+        return Regions(
+            self._file.rows("boxes", start, end),
+            self._file.rows("scores", start, end),
+            self._file.rows("features", start, end).astype(np.float32),
+            tuple(self._labels[i] for i in labels),
+        )
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+
 class FeatureStore:
-    """Regions of clips and vectors of texts, by name."""
+    """Regions of clips and vectors of texts, by name: a `FeatureSource` that can be written."""
 
     def __init__(self, folder: Path, attributes: FeatureAttributes) -> None:
         self.folder = folder
         self.attributes = attributes
-        self._texts: dict[str, tuple[Array, int, int]] | None = None
+        self._texts: dict[str, tuple[TensorFile, int, int]] | None = None
+        self._open = lru_cache(OPEN_CLIPS)(StoredRegions)
 
     @classmethod
     def create(cls, folder: Path, attributes: FeatureAttributes) -> FeatureStore:
@@ -81,85 +139,89 @@ class FeatureStore:
         return self._clip_path(name).exists()
 
     def put_clip(self, name: str, frames: Mapping[int, Regions]) -> None:
-        """Store the regions of numbered frames."""
+        """Store the regions of numbered frames, in place of what there was of this clip."""
         numbers = sorted(frames)
         regions = [frames[number] for number in numbers]
         labels = [label for r in regions for label in (r.labels or ("",) * len(r))]
-        _write_arrays(
-            self._clip_path(name),
-            {
-                "frames": np.array(numbers, np.int64),
-                "counts": np.array([len(r) for r in regions], np.int64),
-                "boxes": _join([r.boxes for r in regions], (0, 4)).astype(np.float32),
-                "scores": _join([r.scores for r in regions], (0,)).astype(np.float32),
-                "features": _join([r.features for r in regions], (0, self.attributes.region_dim)).astype(
-                    np.float16
-                ),
-                "labels": np.array(json.dumps(labels)),
-            },
-        )
+        names = sorted(set(labels)) if any(labels) else []
+        at = {label: i for i, label in enumerate(names)}
+        arrays: dict[str, npt.NDArray[Any]] = {
+            "frames": np.array(numbers, np.int64),
+            "counts": np.array([len(r) for r in regions], np.int64),
+            "boxes": _join([r.boxes for r in regions], 4).astype(np.float32),
+            "scores": _join([r.scores[:, None] for r in regions], 1)[:, 0].astype(np.float32),
+            "features": _join([r.features for r in regions], self.attributes.region_dim).astype(np.float16),
+            "labels": np.array([at.get(label, 0) for label in labels], np.int32),
+        }
+        write_tensors(self._clip_path(name), arrays, {"labels": json.dumps(names)})
+        self._open.cache_clear()
 
-    def clip(self, name: str) -> dict[int, Regions]:
+    def clip(self, name: str) -> Mapping[int, Regions]:
         """Numbered frame -> its regions. Raises InputError if the clip is not there."""
         path = self._clip_path(name)
-        if not path.exists():
-            raise InputError(f"{self.folder}: has no regions of clip {name}; make them with `stage features`")
-        with np.load(path) as stored:
-            ends = np.cumsum(stored["counts"])[:-1]
-            labels = np.array(json.loads(str(stored["labels"])), dtype=object)
-            parts = [np.split(stored[key], ends) for key in ("boxes", "scores", "features")]
-            frames = stored["frames"].tolist()
-        return {
-            frame: Regions(boxes, scores, features.astype(np.float32), tuple(names) if any(names) else ())
-            for frame, boxes, scores, features, names in zip(
-                frames, *parts, np.split(labels, ends), strict=True
-            )
-        }
+        try:
+            return self._open(path)
+        except InputError:
+            if path.exists():
+                raise
+        raise InputError(f"{self.folder}: has no regions of clip {name}; make them with `stage features`")
 
-    def has_text(self, text: str) -> bool:
-        return text in self._index()
+    def has_text(self, key: str) -> bool:
+        return key in self._index()
 
     def put_texts(self, vectors: Mapping[str, Array]) -> None:
-        """Store word vectors (words, dim) of texts."""
+        """Store word vectors (words, dim) by their keys."""
         if not vectors:
             return
-        path = (
-            self.folder
-            / "texts"
-            / f"{len(list((self.folder / 'texts').glob('*.npz'))):05d}-{os.getpid()}.npz"
-        )
-        lengths = [len(v) for v in vectors.values()]
-        arrays = {
-            "texts": np.array(json.dumps(list(vectors))),
-            "lengths": np.array(lengths, np.int64),
-            "vectors": _join(list(vectors.values()), (0, self.attributes.text_dim)).astype(np.float16),
+        number = len(list((self.folder / "texts").glob(f"*{SUFFIX}")))
+        metadata = {
+            "keys": json.dumps(list(vectors)),
+            "lengths": json.dumps([len(v) for v in vectors.values()]),
         }
-        _write_arrays(path, arrays)
+        words = _join(list(vectors.values()), self.attributes.text_dim).astype(np.float16)
+        path = self.folder / "texts" / f"{number:05d}-{os.getpid()}{SUFFIX}"
+        write_tensors(path, {"vectors": words}, metadata)
         self._texts = None
 
-    def text(self, text: str) -> Array:
+    def text(self, key: str) -> Array:
         """(words, dim) of a text. Raises InputError if it is not there."""
-        found = self._index().get(text)
+        found = self._index().get(key)
         if found is None:
             raise InputError(
-                f"{self.folder}: has no word vectors of {text!r}; make them with `stage features`"
+                f"{self.folder}: has no word vectors of {key!r}; make them with `stage features`"
             )
-        vectors, start, end = found
-        return vectors[start:end].astype(np.float32)
+        file, start, end = found
+        vectors: Array = file.rows("vectors", start, end).astype(np.float32)
+        return vectors
 
-    def _index(self) -> dict[str, tuple[Array, int, int]]:
+    def hypotheses(self, question: Question) -> list[Array]:
+        if self.attributes.found_by == "text":
+            return [self.text(hypothesis) for hypothesis in question.hypotheses]
+        asked = self.text(question_key(question.qid))
+        answers = (self.text(answer_key(question.qid, k)) for k in range(len(question.answers)))
+        return [np.concatenate([asked, answer]) for answer in answers]
+
+    def sentences(self, clip: Clip) -> Sequence[Array]:
+        if self.attributes.found_by == "text":
+            return [self.text(sentence.text) for sentence in clip.sentences]
+        return [self.text(sentence_key(clip.name, i)) for i in range(len(clip.sentences))]
+
+    def regions(self, clip: Clip) -> Mapping[int, Regions]:
+        return self.clip(clip.name)
+
+    def _index(self) -> dict[str, tuple[TensorFile, int, int]]:
         if self._texts is None:
             self._texts = {}
-            for path in sorted((self.folder / "texts").glob("*.npz")):
-                with np.load(path) as stored:
-                    vectors, ends = stored["vectors"], np.cumsum(stored["lengths"]).tolist()
-                    texts = json.loads(str(stored["texts"]))
-                for text, start, end in zip(texts, [0, *ends], ends, strict=False):
-                    self._texts[text] = (vectors, start, end)
+            for path in sorted((self.folder / "texts").glob(f"*{SUFFIX}")):
+                file = TensorFile(path)
+                ends = np.cumsum(json.loads(file.metadata["lengths"])).tolist()
+                keys = json.loads(file.metadata["keys"])
+                for key, start, end in zip(keys, [0, *ends], ends, strict=False):
+                    self._texts[key] = (file, start, end)
         return self._texts
 
     def _clip_path(self, name: str) -> Path:
-        return self.folder / "clips" / f"{name}.npz"
+        return self.folder / "clips" / f"{name}{SUFFIX}"
 
 
 def cache_folder() -> Path:
@@ -169,13 +231,5 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "stage"
 
 
-def _join(arrays: list[Array], empty: tuple[int, ...]) -> Array:
-    return np.concatenate(arrays) if arrays else np.zeros(empty, np.float32)
-
-
-def _write_arrays(
-    path: Path, arrays: Mapping[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]
-) -> None:
-    content = io.BytesIO()
-    np.savez(content, allow_pickle=False, **arrays)
-    write_bytes(path, content.getvalue())
+def _join(arrays: Sequence[Array], width: int) -> npt.NDArray[np.float32]:
+    return np.concatenate(arrays) if arrays else np.zeros((0, width), np.float32)

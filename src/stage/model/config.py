@@ -29,9 +29,12 @@ class StageConfig(BaseModel):
     input_kernel: int = Field(7, gt=0)
     fusion_kernel: int = Field(5, gt=0)
     units: int = Field(2, gt=0)
-    """Convolution units of each encoder (N_conv)."""
+    """Convolution units of each block of the input encoder (N_conv)."""
     blocks: int = Field(1, gt=0)
-    """Encoding blocks of each encoder, each with position encoding and `units` units."""
+    """Blocks of the input encoder, each with its own position encoding."""
+    fusion_units: int = Field(2, gt=0)
+    """The same for the encoder after fusion."""
+    fusion_blocks: int = Field(1, gt=0)
     dropout: float = Field(0.1, ge=0, lt=1)
     attention_scale: float = Field(10.0, gt=0)
     """What cosine similarities are multiplied with before the softmax."""

@@ -86,6 +86,8 @@ def implied_config(weights: Mapping[str, Tensor]) -> StageConfig:
         fusion_kernel=fusion_kernel,
         units=_count(weights, r"input_encoder\.blocks\.0\.convs\.(\d+)\."),
         blocks=_count(weights, r"input_encoder\.blocks\.(\d+)\."),
+        fusion_units=_count(weights, r"fusion_encoder\.blocks\.0\.convs\.(\d+)\."),
+        fusion_blocks=_count(weights, r"fusion_encoder\.blocks\.(\d+)\."),
         dropout=0.1,
         release_padding=True,
     )

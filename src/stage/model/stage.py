@@ -75,14 +75,14 @@ class Stage(nn.Module):
         d, dropout = config.hidden, config.dropout
         self.text_embedding = VectorEmbedding(config.text_dim, config.embedding, dropout)
         self.shared_embedding = SharedEmbedding(config.embedding, d, dropout)
-        self.input_encoder = self._encoder(config.input_kernel)
+        self.input_encoder = self._encoder(config.input_kernel, config.units, config.blocks)
         if config.streams != "none":
             self.attention = QAGuidedAttention(d, dropout, config.attention_scale)
         if config.reads_video:
             self.region_embedding = VectorEmbedding(config.region_dim, config.embedding, dropout)
         if config.streams == "both":
             self.fusion = VideoTextFusion(d, dropout)
-        self.fusion_encoder = self._encoder(config.fusion_kernel)
+        self.fusion_encoder = self._encoder(config.fusion_kernel, config.fusion_units, config.fusion_blocks)
         self.span_predictor = SpanPredictor(d, dropout)
         self.classifier = Scorer(2 * d if config.local_features else d, 1, dropout)
 
@@ -138,9 +138,9 @@ class Stage(nn.Module):
         spans = best_spans(start, end)
         return Answered(self.score(grounded, spans.start, spans.end), spans, start, end, grounded)
 
-    def _encoder(self, kernel: int) -> ConvEncoder:
+    def _encoder(self, kernel: int, units: int, blocks: int) -> ConvEncoder:
         c = self.config
-        return ConvEncoder(c.hidden, kernel, c.units, c.blocks, c.dropout, see_padding=c.release_padding)
+        return ConvEncoder(c.hidden, kernel, units, blocks, c.dropout, see_padding=c.release_padding)
 
     def _encode_text(self, words: Tensor, mask: Tensor) -> Tensor:
         encoded: Tensor = self.input_encoder(self.shared_embedding(self.text_embedding(words)), mask)

@@ -138,7 +138,9 @@ def write_sitcom(
         ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool,
     ):
         task = bar.add_task("", total=episodes, completed=episodes - len(missing))
-        for done in as_completed([pool.submit(write_episode, out, split, seed, i, questions) for i in missing]):
+        for done in as_completed(
+            [pool.submit(write_episode, out, split, seed, i, questions) for i in missing]
+        ):
             done.result()
             bar.advance(task)
     truths = [json.loads((out / "truth" / f"{name}.json").read_text()) for name in names]

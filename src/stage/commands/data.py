@@ -1,0 +1,87 @@
+"""`stage data`: what lies in a data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Look at, check and convert data sets.", no_args_is_help=True)
+
+
+@app.command()
+def stats(
+    annotation: Annotated[Path, typer.Argument(help="Questions, as in TVQA+ (.json[.gz]) or TVQA (.jsonl).")],
+    plots: Annotated[
+        Path | None,
+        typer.Option(help="Folder for two plots: boxes by category, and box areas and span lengths."),
+    ] = None,
+) -> None:
+    """Print how many questions, clips, frames and boxes there are, and of which kinds."""
+    from stage.annotation.questions import read_questions
+    from stage.annotation.statistics import draw_statistics, print_statistics, statistics
+
+    found = statistics(read_questions(annotation))
+    print_statistics(found, str(annotation))
+    if plots:
+        for path in draw_statistics(found, plots):
+            print(path)
+
+
+@app.command()
+def check(
+    root: Annotated[Path, typer.Argument(help="A folder of released features.")],
+    closely: Annotated[bool, typer.Option(help="Also compare boxes with features, clip by clip.")] = True,
+) -> None:
+    """List everything irregular: which question, which file."""
+    from stage.annotation.questions import read_questions
+    from stage.commands.progress import progress_bar
+    from stage.errors import InputError
+    from stage.layouts import release
+
+    names = release.splits(root)
+    if not names:
+        raise InputError(f"{root}: has no questions in the released layout")
+    source = release.ReleasedFeatures(release.ReleaseFiles.find(root))
+    for split in names:
+        path = release.questions_file(root, split)
+        questions, findings = release.usable(read_questions(path), source, path.name)
+        if closely:
+            with progress_bar(f"Clips of {split}") as progress:
+                clips = sorted({q.clip for q in questions})
+                for done, name in enumerate(clips):
+                    progress(done, len(clips), name)
+                    source.look_closely(source.clips[name], findings)
+        for kind, places in findings.found.items():
+            for place in places:
+                print(f"{kind}: {place}")
+        print(
+            f"{split}: {len(questions):,} questions can be used; {'; '.join(findings.summary()) or 'nothing odd'}"
+        )
+
+
+@app.command()
+def pack(
+    root: Annotated[Path, typer.Argument(help="A folder of released features.")],
+    out: Annotated[Path | None, typer.Argument(help="Folder to write; ROOT/packed unless given.")] = None,
+    regions: Annotated[int, typer.Option(min=1, help="Regions of a frame that are kept.")] = 25,
+) -> None:
+    """Convert released features to float16 and what is read of them; a stopped run goes on."""
+    from stage.commands.progress import progress_bar
+    from stage.layouts.choose import PACKED
+    from stage.layouts.packing import pack_release
+
+    target = out or root / PACKED
+    before = size_of(root, without=target)
+    with progress_bar("Packing") as progress:
+        findings = pack_release(root, target, regions, progress)
+    for line in findings.summary():
+        print(line)
+    print(f"{before / 1e6:,.0f} MB before, {size_of(target) / 1e6:,.0f} MB in {target}")
+
+
+def size_of(folder: Path, without: Path | None = None) -> int:
+    """Bytes of the files below a folder, but for those below another."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return sum(path.stat().st_size for path in files if without is None or without not in path.parents)

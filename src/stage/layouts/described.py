@@ -1,0 +1,120 @@
+"""Clips described in words: annotation, timed descriptions and labelled detections, no films.
+
+split.json           split -> clips
+captions.json        clip -> sub_text, sub_time, sub_end: the text stream, in the layout of TVQA+'s subtitles
+detections.json.gz   clip -> boxes [frame][region], object [frame][region], frames
+an annotation        questions in TVQA+'s layout: questions.json here, or tvqa_plus_val.json here or beside it
+
+A region's feature is the text embedding of its label (a "visual concept", Lei et al. 2018). Word vectors are made
+when they are first needed and kept in the user's cache folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from stage.annotation.questions import read_questions
+from stage.annotation.subtitles import read_subtitles
+from stage.dataset import QuestionSet
+from stage.errors import InputError
+from stage.examples import Limits
+from stage.features.concepts import ConceptRegions
+from stage.features.store import FeatureAttributes, FeatureStore, cache_folder
+from stage.features.text import TextEncoder, load_text_encoder
+from stage.files import read_json
+from stage.layouts.detections import Detected, detected_from_json
+from stage.types import Array, Clip, Question, Regions
+
+SPLIT, CAPTIONS, DETECTIONS = "split.json", "captions.json", "detections.json.gz"
+ANNOTATIONS = ("questions.json", "tvqa_plus_val.json", "../tvqa_plus/tvqa_plus_val.json")
+TEXT_ENCODER = "minilm"
+
+
+def is_here(root: Path) -> bool:
+    return all((root / name).is_file() for name in (SPLIT, CAPTIONS, DETECTIONS))
+
+
+def open_described(root: Path, split: str, limits: Limits) -> QuestionSet:
+    """The questions of a split. Several splits can be joined: "train+dev"."""
+    by_split = read_json(root / SPLIT)
+    names: set[str] = set()
+    for part in split.split("+"):
+        if part not in by_split:
+            raise InputError(f"{root / SPLIT}: has no split {part!r}; it has {', '.join(by_split)}")
+        names |= set(by_split[part])
+    annotation = next((path for name in ANNOTATIONS if (path := root / name).is_file()), None)
+    if annotation is None:
+        raise InputError(f"{root}: has no annotation; put the questions there as {ANNOTATIONS[0]}")
+    questions = [q for q in read_questions(annotation) if q.clip in names]
+    captions = read_subtitles(root / CAPTIONS)
+    found = _read_detections(root / DETECTIONS)
+    clips = {
+        name: Clip(name, len(found[name].boxes), sentences=captions.get(name, ()))
+        for name in sorted(names & found.keys())
+    }
+    source = DescribedFeatures(clips, found, load_text_encoder(TEXT_ENCODER))
+    source.encode(questions)
+    return QuestionSet(str(root / split), questions, clips, source, limits)
+
+
+@lru_cache(1)
+def _read_detections(path: Path) -> dict[str, Detected]:
+    raw = read_json(path)
+    if not isinstance(raw, dict):
+        raise InputError(f"{path}: should map clips to their detections")
+    return {name: detected_from_json(entry, f"{path}, clip {name}") for name, entry in raw.items()}
+
+
+class DescribedFeatures:
+    """A `FeatureSource` whose regions are named things."""
+
+    def __init__(
+        self, clips: Mapping[str, Clip], found: Mapping[str, Detected], encoder: TextEncoder
+    ) -> None:
+        self.clips = clips
+        self.found = found
+        self.encoder = encoder
+        self.attributes = FeatureAttributes(
+            encoder.name, encoder.dim, ConceptRegions.name_for(encoder.name), encoder.dim
+        )
+        self.store = FeatureStore.create(cache_folder() / f"words-{self.attributes.digest}", self.attributes)
+        self.concepts = ConceptRegions(self.store.text)
+
+    def encode(self, questions: Sequence[Question]) -> None:
+        """Make the word vectors of questions, clips and labels that are not there yet."""
+        texts = {h for question in questions for h in question.hypotheses}
+        texts |= {sentence.text for clip in self.clips.values() for sentence in clip.sentences}
+        texts |= {label for name in self.clips for names in self.found[name].labels for label in names}
+        missing = sorted(text for text in texts if not self.store.has_text(text))
+        self.store.put_texts(dict(zip(missing, self.encoder.encode(missing), strict=True)))
+
+    def hypotheses(self, question: Question) -> list[Array]:
+        return self.store.hypotheses(question)
+
+    def sentences(self, clip: Clip) -> Sequence[Array]:
+        return self.store.sentences(clip)
+
+    def regions(self, clip: Clip) -> Mapping[int, Regions]:
+        return _NamedRegions(self.found[clip.name], self.concepts)
+
+
+class _NamedRegions(Mapping[int, Regions]):
+    def __init__(self, found: Detected, concepts: ConceptRegions) -> None:
+        self.found = found
+        self.concepts = concepts
+
+    def __getitem__(self, frame: int) -> Regions:
+        if not 1 <= frame <= len(self.found.boxes):
+            raise KeyError(frame)
+        boxes, labels = self.found.boxes[frame - 1], self.found.labels[frame - 1]
+        return Regions(boxes, np.ones(len(boxes), np.float32), self.concepts.features(labels), labels)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(1, len(self.found.boxes) + 1))
+
+    def __len__(self) -> int:
+        return len(self.found.boxes)

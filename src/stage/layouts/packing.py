@@ -1,0 +1,130 @@
+"""The released folder to ours: float16, the frames and regions that are read, a clip at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from stage.annotation.labels import frames_of_question
+from stage.annotation.questions import read_questions, write_questions
+from stage.errors import InputError
+from stage.extraction import Progress, chunked
+from stage.features.store import FeatureStore, question_keys, sentence_key
+from stage.files import write_json
+from stage.layouts import release
+from stage.layouts.findings import Findings
+from stage.layouts.folder import FEATURES, FRAMES, QUESTIONS, SUBTITLES
+from stage.layouts.release import ReleasedFeatures, ReleaseFiles
+from stage.types import Array, Clip, Question, Regions
+
+CLIPS_AT_ONCE = 64
+QUESTIONS_AT_ONCE = 512
+HALF_PRECISION = 2.0**-10
+"""float16 keeps ten bits of a number's fraction."""
+
+
+def pack_release(root: Path, out: Path, regions_a_frame: int, progress: Progress) -> Findings:
+    """Convert all splits below `root` to data folders below `out`, with features shared in `out`/features.
+
+    What is there already is kept, so that a stopped run goes on. Everything that is written is read back and
+    compared. Raises InputError if there is nothing to convert or what was written differs.
+    """
+    names = release.splits(root)
+    if not names:
+        raise InputError(
+            f"{root}: has no questions in the released layout; give the folder of released features"
+        )
+    source = ReleasedFeatures(ReleaseFiles.find(root))
+    store = FeatureStore.create(out / FEATURES, source.attributes)
+    findings = Findings()
+    questions: dict[str, list[Question]] = {}
+    for split in names:
+        path = release.questions_file(root, split)
+        questions[split], found = release.usable(read_questions(path), source, str(path))
+        findings.extend(found)
+    everything = [q for asked in questions.values() for q in asked]
+    frames = frames_to_keep(everything, source.clips)
+    for done, name in enumerate(frames):
+        progress(done, len(frames), name)
+        if not store.has_clip(name):
+            _pack_clip(source.clips[name], frames[name], regions_a_frame, source, store)
+    progress(len(frames), len(frames), "words")
+    _pack_sentences(frames, source, store)
+    _pack_questions(everything, source, store)
+    for split, asked in questions.items():
+        _write_split(out / split, asked, source.clips)
+    return findings
+
+
+def frames_to_keep(questions: Iterable[Question], clips: Mapping[str, Clip]) -> dict[str, set[int]]:
+    """The numbered frames of each clip that one of its questions is seen through."""
+    frames: dict[str, set[int]] = {}
+    for question in questions:
+        seen = frames_of_question(question, clips[question.clip].frame_count)
+        frames.setdefault(question.clip, set()).update(seen)
+    return frames
+
+
+def _pack_clip(
+    clip: Clip, frames: set[int], count: int, source: ReleasedFeatures, store: FeatureStore
+) -> None:
+    released = source.regions(clip)
+    kept = {frame: _first(released[frame], count) for frame in sorted(frames) if frame in released}
+    store.put_clip(clip.name, kept)
+    stored = store.clip(clip.name)
+    for frame, regions in kept.items():
+        _compare(stored[frame].features, regions.features, f"{clip.name}, frame {frame}")
+        _compare(stored[frame].boxes, regions.boxes, f"{clip.name}, frame {frame}")
+
+
+def _first(regions: Regions, count: int) -> Regions:
+    return Regions(
+        regions.boxes[:count], regions.scores[:count], regions.features[:count], regions.labels[:count]
+    )
+
+
+def _compare(stored: Array, released: Array, where: str) -> None:
+    allowed = HALF_PRECISION * np.abs(released) + 1e-6
+    if stored.shape != released.shape or not (np.abs(stored - released) <= allowed).all():
+        raise InputError(
+            f"{where}: what was written differs from the released features; is the disk full or faulty?"
+        )
+
+
+def _pack_sentences(names: Iterable[str], source: ReleasedFeatures, store: FeatureStore) -> None:
+    for some in chunked(names, CLIPS_AT_ONCE):
+        vectors: dict[str, Array] = {}
+        for name in some:
+            clip = source.clips[name]
+            keys = [sentence_key(name, i) for i in range(len(clip.sentences))]
+            if not all(map(store.has_text, keys)):
+                vectors |= dict(zip(keys, source.sentences(clip), strict=True))
+        _put_words(vectors, store)
+
+
+def _pack_questions(questions: Iterable[Question], source: ReleasedFeatures, store: FeatureStore) -> None:
+    for some in chunked(questions, QUESTIONS_AT_ONCE):
+        keys = [key for question in some for key in question_keys(question)]
+        _put_words({key: source.words(key) for key in keys if not store.has_text(key)}, store)
+
+
+def _put_words(vectors: Mapping[str, Array], store: FeatureStore) -> None:
+    store.put_texts(vectors)
+    for key, released in vectors.items():
+        _compare(store.text(key), released, key)
+
+
+def _write_split(folder: Path, questions: list[Question], clips: Mapping[str, Clip]) -> None:
+    asked = {q.clip: clips[q.clip] for q in questions}
+    write_questions(folder / QUESTIONS, questions)
+    write_json(folder / FRAMES, {name: clip.frame_count for name, clip in asked.items()})
+    subtitles = {
+        name: {
+            "sub_text": " <eos> ".join(s.text for s in clip.sentences),
+            "sub_time": [s.start for s in clip.sentences],
+        }
+        for name, clip in asked.items()
+    }
+    write_json(folder / SUBTITLES, subtitles)
