@@ -43,6 +43,8 @@ class ModelConfig(BaseModel):
     local_features: bool = True
     hidden: int = Field(default=128, gt=0)
     dropout: float = Field(default=0.1, ge=0, lt=1)
+    span_margin: int = Field(default=3, ge=0)
+    """Frames by which a span is widened on both sides for the local features."""
     region_components: int | None = Field(default=None, gt=0)
     """Reduce region features to this many principal components; none leaves them as they are."""
 

@@ -2,52 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
+from stage.annotation.labels import frames_of_question
 from stage.annotation.questions import read_questions
 from stage.errors import InputError
 from stage.features.regions import RegionDetector
 from stage.features.store import FeatureAttributes, FeatureStore
 from stage.features.text import TextEncoder
 from stage.layouts.folder import FEATURES, QUESTIONS, read_clips
+from stage.media.frames import FrameFolder, open_frames
 from stage.media.video import Video, open_video
 from stage.types import Regions
 
 T = TypeVar("T")
 
 EPISODES = "episodes"
+NOT_FILMS = {".srt", ".vtt", ".ass", ".json", ".txt", ".md"}
 FRAMES_AT_ONCE = 8
+TEXTS_AT_ONCE = 4096
 
 Progress = Callable[[int, int, str], None]
 """Called with how much is done, of how much, and what it is."""
 
 
-def extract_folder(
-    folder: Path, text: TextEncoder, detector: RegionDetector, progress: Progress
-) -> FeatureStore:
-    """Make the features of a data folder; clips and texts that are there already are not made again."""
-    attributes = FeatureAttributes(text.name, text.dim, detector.name, detector.dim)
-    store = FeatureStore.create(folder / FEATURES, attributes)
-    clips = read_clips(folder)
-    for done, name in enumerate(sorted(clips)):
-        progress(done, len(clips), name)
-        if not store.has_clip(name):
-            video = open_video(film_of(folder, name))
-            store.put_clip(name, dict(detect_frames(video, video.model_frames(), detector)))
-    progress(len(clips), len(clips), "words")
-    texts = {sentence.text for clip in clips.values() for sentence in clip.sentences}
+def extract_folder(folder: Path, text: TextEncoder, detector: RegionDetector, progress: Progress) -> None:
+    """Make all features of a data folder; clips and texts that are there already are not made again."""
+    extract_regions(folder / EPISODES, folder / FEATURES, detector, progress, frames_asked(folder))
+    extract_words(folder, text, progress)
+
+
+def extract_words(folder: Path, encoder: TextEncoder, progress: Progress) -> None:
+    """Word vectors of the questions and subtitles of a data folder."""
+    store = FeatureStore.create(folder / FEATURES, FeatureAttributes(text=encoder.name, text_dim=encoder.dim))
+    texts = {sentence.text for clip in read_clips(folder).values() for sentence in clip.sentences}
     texts |= {h for question in read_questions(folder / QUESTIONS) for h in question.hypotheses}
     missing = sorted(t for t in texts if not store.has_text(t))
-    for chunk in chunked(missing, 4096):
-        store.put_texts(dict(zip(chunk, text.encode(chunk), strict=True)))
-    return store
+    for done, chunk in enumerate(chunked(missing, TEXTS_AT_ONCE)):
+        progress(done * TEXTS_AT_ONCE, len(missing), "texts")
+        store.put_texts(dict(zip(chunk, encoder.encode(chunk), strict=True)))
+
+
+def extract_regions(
+    films: Path,
+    out: Path,
+    detector: RegionDetector,
+    progress: Progress,
+    wanted: Mapping[str, Sequence[int]] | None = None,
+) -> dict[str, int]:
+    """Regions of every film, or folder of frame images, below a folder. Returns their numbers of frames.
+
+    wanted: the numbered frames of a clip to look at; without it every sixth from the first, as for any film.
+    """
+    store = FeatureStore.create(out, FeatureAttributes(regions=detector.name, region_dim=detector.dim))
+    found = films_in(films)
+    counts = {}
+    for done, (name, path) in enumerate(found.items()):
+        progress(done, len(found), name)
+        if wanted is None or name in wanted:
+            film = open_frames(path) if path.is_dir() else open_video(path)
+            counts[name] = film.frame_count
+            if not store.has_clip(name):
+                frames = wanted[name] if wanted else film.model_frames()
+                store.put_clip(name, dict(detect_frames(film, frames, detector)))
+    if wanted and (absent := sorted(wanted.keys() - found.keys())):
+        raise InputError(f"{films}: has no film of clip {absent[0]}, nor of {len(absent) - 1} others")
+    return counts
+
+
+def frames_asked(folder: Path) -> dict[str, list[int]]:
+    """For each clip of a data folder, the numbered frames that its questions are seen through."""
+    clips = read_clips(folder)
+    asked: dict[str, set[int]] = {name: set() for name in clips}
+    for question in read_questions(folder / QUESTIONS):
+        asked[question.clip].update(frames_of_question(question, clips[question.clip].frame_count))
+    return {name: sorted(frames) for name, frames in asked.items()}
 
 
 def detect_frames(
-    video: Video, frames: Iterable[int], detector: RegionDetector
+    video: Video | FrameFolder, frames: Iterable[int], detector: RegionDetector
 ) -> Iterator[tuple[int, Regions]]:
     """The regions of numbered frames, in batches."""
     for batch in chunked(video.frames(tuple(frames)), FRAMES_AT_ONCE):
@@ -55,13 +91,21 @@ def detect_frames(
         yield from zip((frame for frame, _ in batch), found, strict=True)
 
 
-def film_of(folder: Path, name: str) -> Path:
-    """The film of a clip in a data folder."""
-    found = sorted((folder / EPISODES).glob(f"{name}.*"))
-    films = [path for path in found if path.suffix.lower() not in {".srt", ".vtt", ".ass", ".json"}]
-    if not films:
-        raise InputError(f"{folder / EPISODES}: has no film of clip {name}")
-    return films[0]
+def films_in(folder: Path) -> dict[str, Path]:
+    """Clip -> its film, or its folder of frame images. Raises InputError if there are none."""
+    if not folder.is_dir():
+        raise InputError(f"{folder}: is no folder of films")
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if not path.name.startswith(".") and (path.is_dir() or path.suffix.lower() not in NOT_FILMS):
+            if path.stem in found:
+                raise InputError(
+                    f"{folder}: {found[path.stem].name} and {path.name} are of one name; move one away"
+                )
+            found[path.stem] = path
+    if not found:
+        raise InputError(f"{folder}: holds no films and no folders of frames")
+    return found
 
 
 def chunked(things: Iterable[T], size: int) -> Iterator[list[T]]:

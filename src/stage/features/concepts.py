@@ -6,10 +6,14 @@ A model trained so with one detector can be used with another.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from stage.types import Array
+from stage.errors import InputError
+from stage.features.regions import RegionDetector
+from stage.features.text import TextEncoder
+from stage.types import Array, Image, Regions
 
 
 class ConceptRegions:
@@ -33,3 +37,29 @@ class ConceptRegions:
         if not labels:
             return np.zeros((0, 0), np.float32)
         return np.stack([self._known[label] for label in labels])
+
+
+class ConceptDetector:
+    """A detector's regions, described by their labels: a `RegionDetector` whose name says nothing of the detector."""
+
+    def __init__(self, detector: RegionDetector, encoder: TextEncoder) -> None:
+        self.detector = detector
+        self.encoder = encoder
+        self.concepts = ConceptRegions(lambda label: encoder.encode([label])[0])
+
+    @property
+    def name(self) -> str:
+        return ConceptRegions.name_for(self.encoder.name)
+
+    @property
+    def dim(self) -> int:
+        return self.encoder.dim
+
+    def detect(self, images: Sequence[Image]) -> list[Regions]:
+        """Raises InputError if the detector does not name what it finds."""
+        found = self.detector.detect(images)
+        if any(len(regions) and not regions.labels for regions in found):
+            raise InputError(
+                f"{self.detector.name}: gives no labels, so there are no visual concepts; use another"
+            )
+        return [replace(regions, features=self.concepts.features(regions.labels)) for regions in found]

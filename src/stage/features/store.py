@@ -38,15 +38,25 @@ SUFFIX = ".safetensors"
 class FeatureAttributes:
     """What the features of a store are of."""
 
-    text: str
-    """Name of the text encoder."""
-    text_dim: int
-    regions: str
-    """Name of the region detector."""
-    region_dim: int
+    text: str = ""
+    """Name of the text encoder; empty where there are no word vectors yet."""
+    text_dim: int = 0
+    regions: str = ""
+    """Name of the region detector; empty where there are no regions yet."""
+    region_dim: int = 0
     found_by: Literal["text", "name"] = "text"
     """How word vectors are found: by the text itself, or by the name of the question or sentence, where the same
     text has other vectors elsewhere (as in the released features)."""
+
+    def joined(self, other: FeatureAttributes, where: Path) -> FeatureAttributes:
+        """What both say. Raises InputError if they are of different encoders."""
+        if any(a and b and a != b for a, b in ((self.text, other.text), (self.regions, other.regions))):
+            raise InputError(
+                f"{where}: holds features of {self.text or 'no words'} and {self.regions or 'no regions'}, not of "
+                f"{other.text or 'words'} and {other.regions or 'regions'}; remove it to make them anew"
+            )
+        text, regions = (self if self.text else other), (self if self.regions else other)
+        return FeatureAttributes(text.text, text.text_dim, regions.regions, regions.region_dim, text.found_by)
 
     @property
     def digest(self) -> str:
@@ -114,13 +124,7 @@ class FeatureStore:
     def create(cls, folder: Path, attributes: FeatureAttributes) -> FeatureStore:
         """A store in a folder, new or with what is there. Raises InputError if it holds other features."""
         if (folder / "attributes.json").exists():
-            store = cls.open(folder)
-            if store.attributes != attributes:
-                raise InputError(
-                    f"{folder}: holds features of {store.attributes.text} and {store.attributes.regions}, not of "
-                    f"{attributes.text} and {attributes.regions}; remove it to make them anew"
-                )
-            return store
+            attributes = cls.open(folder).attributes.joined(attributes, folder)
         write_json(folder / "attributes.json", {"format": FORMAT, **asdict(attributes)})
         return cls(folder, attributes)
 
@@ -164,7 +168,9 @@ class FeatureStore:
         except InputError:
             if path.exists():
                 raise
-        raise InputError(f"{self.folder}: has no regions of clip {name}; make them with `stage features`")
+        raise InputError(
+            f"{self.folder}: has no regions of clip {name}; make them with `stage features regions`"
+        )
 
     def has_text(self, key: str) -> bool:
         return key in self._index()

@@ -29,7 +29,7 @@ def open_folder(folder: Path, limits: Limits) -> QuestionSet:
     """Raises InputError naming what is missing and the command that makes it."""
     places = [place for place in (folder / FEATURES, folder.parent / FEATURES) if place.is_dir()]
     if not places:
-        raise InputError(f"{folder}: has no features; make them with `stage features {folder}`")
+        raise InputError(f"{folder}: has no features; make them with `stage features all {folder}`")
     questions = read_questions(folder / QUESTIONS)
     return QuestionSet(str(folder), questions, read_clips(folder), FeatureStore.open(places[0]), limits)
 

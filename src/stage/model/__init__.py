@@ -1,0 +1,1 @@
+"""STAGE, apart from data and training."""
