@@ -57,8 +57,8 @@ def extract_regions(
 
     wanted: the numbered frames of a clip to look at; without it every sixth from the first, as for any film.
     """
-    store = FeatureStore.create(out, FeatureAttributes(regions=detector.name, region_dim=detector.dim))
     found = films_in(films)
+    store = FeatureStore.create(out, FeatureAttributes(regions=detector.name, region_dim=detector.dim))
     counts = {}
     for done, (name, path) in enumerate(found.items()):
         progress(done, len(found), name)
