@@ -16,7 +16,7 @@ from statistics import median
 
 import torch
 
-from stage.batch import Batch, GroundingTargets, Targets
+from stage.batch import Batch, Context, GroundingTargets, Targets
 from stage.memory import keep_memory
 from stage.model.config import StageConfig
 from stage.model.losses import LossWeights, stage_losses
@@ -46,10 +46,8 @@ def make_batch() -> Batch:
     return Batch(
         words=torch.randn(n, HYPOTHESES, WORDS, TEXT_DIM),
         word_mask=mask(WORDS, n, HYPOTHESES),
-        subtitles=torch.randn(n, t, SUBTITLE_WORDS, TEXT_DIM),
-        subtitle_mask=mask(SUBTITLE_WORDS, n, t),
-        regions=torch.randn(n, t, REGIONS, REGION_DIM),
-        region_mask=mask(REGIONS, n, t),
+        dialogue=Context.of_all(torch.randn(n, t, SUBTITLE_WORDS, TEXT_DIM), mask(SUBTITLE_WORDS, n, t)),
+        pictures=Context.of_all(torch.randn(n, t, REGIONS, REGION_DIM), mask(REGIONS, n, t)),
         frame_mask=mask(t, n),
         targets=Targets(torch.randint(0, HYPOTHESES, (n,)), start, start + 3, grounding),
     )

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stage.batch import Batch, Targets
+from stage.batch import Batch, Context, Targets
 from stage.model.losses import RegionPairs
 
 SHARED = Path(__file__).parents[1].parent / "shared"
@@ -50,10 +50,8 @@ class Golden:
         return Batch(
             words=self.tensor("input/qas_bert"),
             word_mask=self.tensor("input/qas_mask").bool(),
-            subtitles=self.tensor("input/sub_bert"),
-            subtitle_mask=self.tensor("input/sub_mask").bool(),
-            regions=regions,
-            region_mask=region_mask,
+            dialogue=Context.of_all(self.tensor("input/sub_bert"), self.tensor("input/sub_mask").bool()),
+            pictures=Context.of_all(regions, region_mask),
             frame_mask=frame_mask,
             targets=Targets(
                 answer=self.tensor("input/target"),

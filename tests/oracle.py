@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stage.batch import Batch
+from stage.batch import Batch, Context
 from stage.model.stage import Stage
 
 Weights = dict[str, Tensor]
@@ -86,14 +86,14 @@ def attend(w: Weights, words: Tensor, context: Tensor, scale: float) -> tuple[Te
             scores[i, j] = F.cosine_similarity(word, element, dim=0)
         if len(context):
             attended = torch.softmax(scale * scores[i], dim=0) @ context
-        joint = layer_norm(w, "attention.projection.0", torch.cat([word, attended, word * attended]))
-        rows.append(torch.relu(linear(w, "attention.projection.2", joint)))
+        joint = layer_norm(w, "attention.projection.norm", torch.cat([word, attended, word * attended]))
+        rows.append(torch.relu(linear(w, "attention.projection.linear", joint)))
     return torch.stack(rows), scores
 
 
 def fuse(w: Weights, subtitles: Tensor, video: Tensor) -> Tensor:
-    joint = layer_norm(w, "fusion.projection.0", torch.cat([subtitles, video, subtitles * video], dim=-1))
-    return layer_norm(w, "fusion.projection.4", torch.relu(linear(w, "fusion.projection.2", joint)))
+    joint = layer_norm(w, "fusion.projection.norm", torch.cat([subtitles, video, subtitles * video], dim=-1))
+    return layer_norm(w, "fusion.norm", torch.relu(linear(w, "fusion.projection.linear", joint)))
 
 
 def scan(start: Tensor, end: Tensor) -> tuple[int, int]:
@@ -108,6 +108,12 @@ def scan(start: Tensor, end: Tensor) -> tuple[int, int]:
     return at
 
 
+def visible(context: Context, n: int, t: int) -> Tensor:
+    """What frame t of question n looks at, (length, D)."""
+    at = context.of_frame[n, t]
+    return context.elements[at][context.mask[at]]
+
+
 @torch.no_grad()
 def answer(model: Stage, batch: Batch, n: int) -> OracleAnswer:
     """Question n of the batch, from its real words, frames and regions alone."""
@@ -116,8 +122,8 @@ def answer(model: Stage, batch: Batch, n: int) -> OracleAnswer:
     logits, starts, ends, spans, all_scores = [], [], [], [], []
     contexts = []
     for t in range(frames):
-        regions = batch.regions[n, t][batch.region_mask[n, t]]
-        lines = batch.subtitles[n, t][batch.subtitle_mask[n, t]]
+        regions = visible(batch.pictures, n, t)
+        lines = visible(batch.dialogue, n, t)
         video = text = torch.zeros(0, c.hidden)
         if c.reads_video and len(regions):
             unit = regions / regions.norm(dim=1, keepdim=True)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 import oracle
-from stage.batch import Batch, GroundingTargets, Targets
+from stage.batch import Batch, Context, GroundingTargets, Targets
 from stage.model.config import StageConfig, Streams
 from stage.model.dropout import Dropout
 from stage.model.losses import LossWeights, draw_pairs, stage_losses, training_proposals
@@ -55,22 +55,25 @@ def make_batch(questions: int = 3, hypotheses: int = 4, frames: int = 7) -> Batc
     targets = Targets(
         torch.arange(questions), torch.zeros(questions).long(), torch.ones(questions).long(), grounding
     )
-    return Batch(words, word_mask, subtitles, subtitle_mask, regions, region_mask, frame_mask, targets)
+    dialogue, pictures = Context.of_all(subtitles, subtitle_mask), Context.of_all(regions, region_mask)
+    return Batch(words, word_mask, dialogue, pictures, frame_mask, targets)
 
 
 def alone(batch: Batch, n: int) -> Batch:
     """Question n cut to its own lengths."""
     hypothesis_words = int(batch.word_mask[n].sum(-1).max())
     frames = int(batch.frame_mask[n].sum())
-    words = max(1, int(batch.subtitle_mask[n].sum(-1).max()))
-    regions = int(batch.region_mask[n].sum(-1).max())
+
+    def cut(context: Context) -> Context:
+        elements, mask = context.by_frame()
+        longest = max(1, int(mask[n].sum(-1).max()))
+        return Context.of_all(elements[n : n + 1, :frames, :longest], mask[n : n + 1, :frames, :longest])
+
     return Batch(
         batch.words[n : n + 1, :, :hypothesis_words],
         batch.word_mask[n : n + 1, :, :hypothesis_words],
-        batch.subtitles[n : n + 1, :frames, :words],
-        batch.subtitle_mask[n : n + 1, :frames, :words],
-        batch.regions[n : n + 1, :frames, :regions],
-        batch.region_mask[n : n + 1, :frames, :regions],
+        cut(batch.dialogue),
+        cut(batch.pictures),
         batch.frame_mask[n : n + 1, :frames],
     )
 
@@ -114,7 +117,7 @@ def test_a_long_film_is_read_in_pieces_to_the_same_answer(monkeypatch: pytest.Mo
     model, batch = make_model(), make_batch()
     with torch.no_grad():
         whole = model.answer(batch)
-        monkeypatch.setattr("stage.model.stage.FRAMES_AT_ONCE", 3)
+        monkeypatch.setattr("stage.model.pieces.FRAMES_AT_ONCE", 3)
         pieces = model.answer(batch)
     torch.testing.assert_close(pieces.logits, whole.logits)
     torch.testing.assert_close(pieces.start_probabilities, whole.start_probabilities)

@@ -39,6 +39,29 @@ class Targets:
 
 
 @dataclass(frozen=True, slots=True)
+class Context:
+    """Sequences that frames look at, each kept once, however many frames and questions share it. C of them."""
+
+    elements: Tensor
+    """(C, L, D) the words of aligned sentences, or the regions of a picture; L may be 0"""
+    mask: Tensor
+    """(C, L)"""
+    of_frame: Tensor
+    """(N, T) which of them belongs to a frame; any where there is no frame"""
+
+    def by_frame(self) -> tuple[Tensor, Tensor]:
+        """Elements (N, T, L, D) and their mask (N, T, L), repeated for every frame."""
+        return self.elements[self.of_frame], self.mask[self.of_frame]
+
+    @classmethod
+    def of_all(cls, elements: Tensor, mask: Tensor) -> Context:
+        """A context of its own for every frame: elements (N, T, L, D), mask (N, T, L)."""
+        questions, frames = mask.shape[:2]
+        of_frame = torch.arange(questions * frames, device=mask.device).view(questions, frames)
+        return cls(elements.flatten(0, 1), mask.flatten(0, 1), of_frame)
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """N questions with K hypotheses each, padded. Masks are true for what is real."""
 
@@ -46,32 +69,23 @@ class Batch:
     """(N, K, L_h, D_text) the words of question and answer k"""
     word_mask: Tensor
     """(N, K, L_h)"""
-    subtitles: Tensor
-    """(N, T, L_s, D_text) the words of each frame's aligned sentences; L_s may be 0"""
-    subtitle_mask: Tensor
-    """(N, T, L_s)"""
-    regions: Tensor
-    """(N, T, N_o, D_region); N_o may be 0"""
-    region_mask: Tensor
-    """(N, T, N_o)"""
+    dialogue: Context
+    """The words of each frame's aligned sentences: (S, L_s, D_text)"""
+    pictures: Context
+    """The regions of each frame: (P, N_o, D_region)"""
     frame_mask: Tensor
     """(N, T)"""
     targets: Targets | None = None
+    question_lengths: Tensor | None = None
+    """(N,) how many of a hypothesis' words are the question's; the others are the answer's"""
 
     def __len__(self) -> int:
         return len(self.words)
 
-    def split_frames(self, count: int) -> list[Batch]:
-        """The same questions over consecutive pieces of their clips, `count` frames each; without targets."""
-        pieces = zip(
-            self.subtitles.split(count, 1),
-            self.subtitle_mask.split(count, 1),
-            self.regions.split(count, 1),
-            self.region_mask.split(count, 1),
-            self.frame_mask.split(count, 1),
-            strict=True,
-        )
-        return [Batch(self.words, self.word_mask, *piece) for piece in pieces]
+    @property
+    def region_mask(self) -> Tensor:
+        """(N, T, N_o) the regions of every frame"""
+        return self.pictures.mask[self.pictures.of_frame] & self.frame_mask[..., None]
 
     def to(self, device: torch.device | str) -> Batch:
         return move(self, torch.device(device))

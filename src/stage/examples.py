@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,9 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from stage.annotation.labels import frames_of_question, positive_regions, span_in_frames
-from stage.batch import Batch, GroundingTargets, Targets
+from stage.batch import Batch, Context, GroundingTargets, Targets
 from stage.media.alignment import aligned_sentences
-from stage.types import Array, ClipFeatures, Question, Regions
+from stage.types import Array, Clip, ClipFeatures, Question, Regions
 
 Pairs = npt.NDArray[np.int64]
 
@@ -53,9 +53,9 @@ class Example:
     """(frame position, rows (word, region) of the words that regions of this frame show)"""
 
 
-def training_frames(question: Question, clip: ClipFeatures, limits: Limits) -> tuple[int, ...]:
+def training_frames(question: Question, clip: Clip, limits: Limits) -> tuple[int, ...]:
     """The numbered frames that a question of a data set is trained and scored on."""
-    return frames_of_question(question, clip.clip.frame_count)[: limits.frames]
+    return frames_of_question(question, clip.frame_count)[: limits.frames]
 
 
 def make_example(
@@ -71,17 +71,17 @@ def make_example(
     """
     aligned = aligned_sentences(frames, clip.clip.sentences)
     nothing = np.zeros((0, hypotheses[0].shape[1]), np.float32)
-    subtitles = [
-        np.concatenate([clip.words[i] for i in found])[: limits.subtitle_words] if found else nothing
-        for found in aligned
-    ]
+    spoken = {  # neighbouring frames share their sentences
+        found: np.concatenate([clip.words[i] for i in found])[: limits.subtitle_words] if found else nothing
+        for found in set(aligned)
+    }
     regions = tuple(_best(clip.regions.get(frame), limits.regions, clip) for frame in frames)
     return Example(
         question=question,
         frames=frames,
         hypotheses=tuple(h[: limits.hypothesis_words] for h in hypotheses),
         sentences=tuple(aligned),
-        subtitles=tuple(subtitles),
+        subtitles=tuple(spoken[found] for found in aligned),
         regions=regions,
         span=span_in_frames(question.span, frames, clip.clip.frame_count) if question.span else None,
         grounding=_grounding(question, frames, regions, limits),
@@ -106,33 +106,61 @@ def _grounding(
     if question.answer_index is None:
         return ()
     words = question.hypotheses[question.answer_index].split()[: limits.hypothesis_words]
-    found = []
-    for position, frame in enumerate(frames):
-        if annotated := question.boxes.get(frame):
-            pairs = positive_regions(words, annotated, regions[position].boxes)
-            if len(pairs):
-                found.append((position, pairs))
-    return tuple(found)
+    annotated = [position for position, frame in enumerate(frames) if question.boxes.get(frame)]
+    rows = positive_regions(
+        words,
+        [question.boxes[frames[position]] for position in annotated],
+        [regions[position].boxes for position in annotated],
+    )
+    first = np.flatnonzero(np.diff(rows[:, 0], prepend=-1))
+    of_frame = np.split(rows, first[1:])
+    return tuple((annotated[pairs[0, 0]], pairs[:, 1:]) for pairs in of_frame if len(pairs))
 
 
 def collate(examples: Sequence[Example]) -> Batch:
-    """Pad examples to a batch. All must have the same number of candidates."""
+    """Pad examples to a batch. All must have the same number of candidates.
+
+    What several frames or questions look at, a picture or a piece of dialogue, is in the batch once.
+    """
     frames = [len(e.frames) for e in examples]
     words, word_mask = pad([h for e in examples for h in e.hypotheses])
     candidates = len(examples[0].hypotheses)
-    subtitles, subtitle_mask = pad([s for e in examples for s in e.subtitles])
-    regions, region_mask = pad([r.features for e in examples for r in e.regions])
     frame_mask = torch.arange(max(frames)) < torch.tensor(frames)[:, None]
+    dialogue = _context(
+        [e.subtitles for e in examples],
+        [[(e.question.clip, found) for found in e.sentences] for e in examples],
+        frame_mask,
+    )
+    pictures = _context(
+        [[r.features for r in e.regions] for e in examples],
+        [[(e.question.clip, frame) for frame in e.frames] for e in examples],
+        frame_mask,
+    )
     return Batch(
         words.unflatten(0, (-1, candidates)),
         word_mask.unflatten(0, (-1, candidates)),
-        _to_frames(subtitles, frame_mask),
-        _to_frames(subtitle_mask, frame_mask),
-        _to_frames(regions, frame_mask),
-        _to_frames(region_mask, frame_mask),
+        dialogue,
+        pictures,
         frame_mask,
-        _targets(examples, region_mask.shape[-1]),
+        _targets(examples, pictures.mask.shape[-1]),
+        torch.tensor([min(len(e.question.text.split()), len(e.hypotheses[0])) for e in examples]),
     )
+
+
+def _context(
+    arrays: Sequence[Sequence[Array]], names: Sequence[Sequence[Hashable]], frame_mask: Tensor
+) -> Context:
+    """The arrays of every question's frames, those of one name once."""
+    places: dict[Hashable, int] = {}
+    distinct: list[Array] = []
+    of_frame = torch.zeros(frame_mask.shape, dtype=torch.long)
+    for n, (mine, called) in enumerate(zip(arrays, names, strict=True)):
+        for array, name in zip(mine, called, strict=True):
+            if name not in places:
+                places[name] = len(distinct)
+                distinct.append(array)
+        of_frame[n, : len(called)] = torch.tensor([places[name] for name in called])
+    return Context(*pad(distinct), of_frame)
 
 
 def pad(arrays: Sequence[Array]) -> tuple[Tensor, Tensor]:
@@ -143,13 +171,6 @@ def pad(arrays: Sequence[Array]) -> tuple[Tensor, Tensor]:
     padded = np.zeros((len(arrays), longest, arrays[0].shape[1]), np.float32)
     padded[mask] = np.concatenate(arrays)
     return torch.from_numpy(padded), torch.from_numpy(mask)
-
-
-def _to_frames(rows: Tensor, frame_mask: Tensor) -> Tensor:
-    """Rows of all real frames, one after the other -> (N, T, ...), zero elsewhere."""
-    spread = rows.new_zeros(*frame_mask.shape, *rows.shape[1:])
-    spread[frame_mask] = rows
-    return spread
 
 
 def _targets(examples: Sequence[Example], regions: int) -> Targets | None:

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from stage.errors import InputError
 from stage.features.regions import PACKAGED_DETECTOR, REGIONS_A_FRAME
+from stage.precision import bfloat16_pays
 from stage.sitcom.world import CAST, FURNITURE, HELD, PLACES, WORN
 from stage.types import Image, Regions
 
@@ -206,7 +207,7 @@ class StageDetector:
         """The 19 best regions of each image and the image itself; sizes of images may differ."""
         fitted = [Fitted.fit(image) for image in images]
         batch = torch.from_numpy(np.stack([f.picture for f in fitted])).permute(0, 3, 1, 2)
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16_pays()):
             maps = self.net(batch.float().div(255).contiguous(memory_format=torch.channels_last))
         maps = CellMaps(maps.heat.float(), maps.sides.float(), maps.content.float())
         return [self._regions(maps, i, f) for i, f in enumerate(fitted)]

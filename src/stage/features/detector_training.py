@@ -35,6 +35,7 @@ from stage.features.detector import (
 )
 from stage.files import write_bytes, write_text
 from stage.memory import keep_memory
+from stage.precision import bfloat16_pays
 from stage.sitcom.drawing import draw
 from stage.sitcom.screenplay import Screenplay, episode_seed, write_screenplay
 from stage.sitcom.world import CAST, HELD, PLACES, WORN, Mood, Posture, Setting
@@ -265,7 +266,7 @@ def train_detector(out: Path, *, pictures: int = 24_000, seed: int = 0, workers:
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps, pct_start=0.1)
     began = time.monotonic()
     for images, targets in _with_progress(pictures, seed, workers):
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16_pays()):
             maps = net(images.float().div(255).contiguous(memory_format=torch.channels_last))
         loss = detector_loss(net, maps, targets)
         optimizer.zero_grad()

@@ -9,18 +9,20 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stage.model.dropout import Dropout
+from stage.model.joint import JointProjection, joint_map
+from stage.model.sequences import Sequences
 
 MASKED = -1e10
 
 
 @dataclass(frozen=True, slots=True)
 class Attended:
-    """What a hypothesis found in one context (regions or subtitle words), at each frame."""
+    """What hypotheses found in contexts (regions of a frame, or words of its sentences). P pairs of the two."""
 
     joint: Tensor
-    """(N, T, K, L_h, d): the QA-aware representation of the context."""
+    """(P, Q, d): the QA-aware representation of the context, for each of the Q words of all hypotheses."""
     scores: Tensor
-    """(N, T, K, L_h, C): cosine similarity of hypothesis word and context element; -1e10 where one is padded."""
+    """(P, Q, C): cosine similarity of hypothesis word and context element; -1e10 where one is padded."""
 
 
 class QAGuidedAttention(nn.Module):
@@ -30,24 +32,22 @@ class QAGuidedAttention(nn.Module):
         super().__init__()
         self.scale = scale
         self.dropout = Dropout(dropout)
-        self.projection = nn.Sequential(
-            nn.LayerNorm(3 * dim), Dropout(dropout), nn.Linear(3 * dim, dim), nn.ReLU()
-        )
+        self.projection = JointProjection(dim, dropout)
 
-    def forward(self, words: Tensor, context: Tensor, word_mask: Tensor, context_mask: Tensor) -> Attended:
-        """words: (N, K, L_h, d), context: (N, T, C, d), masks without the last axis."""
-        n, k, length, dim = words.shape
-        frames, elements = context.shape[1:3]
-        flat_words = words.reshape(n, 1, k * length, dim)
-        similarity = self._unit(flat_words) @ self._unit(context).transpose(-1, -2)
-        real = word_mask.reshape(n, 1, k * length, 1) & context_mask[:, :, None, :]
+    def forward(self, asked: Sequences, contexts: Sequences) -> Attended:
+        """asked: (P or 1, Q, d) words of hypotheses; contexts: (P, C, d)."""
+        words, context = asked.values, contexts.values
+        similarity = self._unit(words) @ self._unit(context).transpose(-1, -2)
+        real = asked.mask[:, :, None] & contexts.mask[:, None, :]
         scores = similarity.float().masked_fill(~real, MASKED)
         # A row that is padded throughout comes out of the softmax uniform and must not carry anything on.
-        weights = torch.softmax(self.scale * scores, dim=-1) * real
-        attended = weights.to(context.dtype) @ context
-        hypothesis = flat_words.expand(n, frames, k * length, dim)
-        joint = self.projection(torch.cat([hypothesis, attended, hypothesis * attended], dim=-1))
-        return Attended(joint.view(n, frames, k, length, dim), scores.view(n, frames, k, length, elements))
+        weights = (torch.softmax(self.scale * scores, dim=-1) * real).to(context.dtype)
+        split = self.projection.split(context.dtype)
+        # The map of an attended context is the attended map of the context, and that has fewer rows.
+        values = weights @ torch.cat([context, context @ split.second.T], dim=-1)
+        attended, attended_mapped = values.chunk(2, dim=-1)
+        joint = joint_map(words, attended, words @ split.first.T, attended_mapped, split)
+        return Attended(joint, scores)
 
     def _unit(self, x: Tensor) -> Tensor:
         normalised: Tensor = self.dropout(F.normalize(x, dim=-1))
@@ -55,14 +55,19 @@ class QAGuidedAttention(nn.Module):
 
 
 class VideoTextFusion(nn.Module):
-    """Aligned fusion of the two QA-aware representations of a frame: two (..., d) -> (..., d)."""
+    """Aligned fusion of the two QA-aware representations of a frame."""
 
     def __init__(self, dim: int, dropout: float) -> None:
         super().__init__()
-        self.projection = nn.Sequential(
-            nn.LayerNorm(3 * dim), Dropout(dropout), nn.Linear(3 * dim, dim), nn.ReLU(), nn.LayerNorm(dim)
-        )
+        self.projection = JointProjection(dim, dropout)
+        self.norm = nn.LayerNorm(dim)
 
-    def forward(self, subtitles: Tensor, video: Tensor) -> Tensor:
-        fused: Tensor = self.projection(torch.cat([subtitles, video, subtitles * video], dim=-1))
+    def forward(self, dialogue: Tensor, of_frame: Tensor, video: Tensor) -> Tensor:
+        """dialogue: (P, Q, d) of different pieces of dialogue; of_frame: (F,) whose it is; video: (F, Q, d).
+
+        Returns (F, Q, d).
+        """
+        split = self.projection.split(video.dtype)
+        said, said_mapped = dialogue[of_frame], (dialogue @ split.first.T)[of_frame]
+        fused: Tensor = self.norm(joint_map(said, video, said_mapped, video @ split.second.T, split))
         return fused

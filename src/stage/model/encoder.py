@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from stage.model.convolution import depthwise
 from stage.model.dropout import Dropout
 
 LONGEST_SEQUENCE = 500
@@ -53,14 +53,8 @@ class DepthwiseSeparableConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, length, dim) -> (batch, length, dim)"""
-        # Seen as an image of height 1 whose channels lie together, the sequence needs no copy on its way in and
-        # out, and the CPU's fast path for such images takes it.
-        image = x.transpose(1, 2)[:, :, None]
-        weight = self.depthwise.weight[:, :, None].to(x.dtype)
-        half = weight.shape[-1] // 2
-        mixed = F.conv2d(image, weight, padding=(0, half), groups=x.shape[-1])[:, :, 0].transpose(1, 2)
         assert self.depthwise.bias is not None
-        result: Tensor = self.pointwise(mixed + self.depthwise.bias.to(x.dtype))
+        result: Tensor = self.pointwise(depthwise(x, self.depthwise.weight, self.depthwise.bias))
         return result
 
 
@@ -83,13 +77,13 @@ class ConvBlock(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """x: (batch, length, dim); mask: (batch, length), true where the sequence is real."""
-        keep = mask[..., None].to(x.dtype)
+        keep = None if self.see_padding or bool(mask.all()) else mask[..., None].to(x.dtype)
         x = x + self.positions[: x.shape[1]].to(x.dtype)
         for i, (norm, conv) in enumerate(zip(self.norms, self.convs, strict=True)):
             inner = norm(x)
             if i % 2 == 0:
                 inner = self.dropout(inner)
-            if not self.see_padding:
+            if keep is not None:
                 inner = inner * keep
             x = x + torch.relu(conv(inner))
         result: Tensor = self.final_norm(x)
@@ -109,6 +103,8 @@ class ConvEncoder(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """x: (..., length, dim); mask: (..., length)"""
+        if x.shape[-2] == 0:  # a film without subtitles, or without any region
+            return x
         flat, flat_mask = x.flatten(0, -3), mask.flatten(0, -2)
         for block in self.blocks:
             flat = block(flat, flat_mask)

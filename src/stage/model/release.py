@@ -17,8 +17,11 @@ RENAMED = (
     (r"vid_fc\.", "region_embedding."),
     (r"input_embedding\.", "shared_embedding."),
     (r"cls_encoder\.", "fusion_encoder."),
-    (r"c2q_down_projection\.", "attention.projection."),
-    (r"concat_fc\.", "fusion.projection."),
+    (r"c2q_down_projection\.0\.", "attention.projection.norm."),
+    (r"c2q_down_projection\.2\.", "attention.projection.linear."),
+    (r"concat_fc\.0\.", "fusion.projection.norm."),
+    (r"concat_fc\.2\.", "fusion.projection.linear."),
+    (r"concat_fc\.4\.", "fusion.norm."),
     (r"cls_projection_layers\.0\.conv\.", "span_predictor.projection."),
     (r"temporal_scoring_st_layers\.0\.conv\.", "span_predictor.start."),
     (r"temporal_scoring_ed_layers\.0\.conv\.", "span_predictor.end."),
@@ -73,7 +76,11 @@ def implied_config(weights: Mapping[str, Tensor]) -> StageConfig:
         raise InputError(f"the weights are not those of a STAGE: {error.args[0]} is missing") from None
     regions = weights.get("region_embedding.2.weight")
     streams: Streams = (
-        "subtitles" if regions is None else "both" if "fusion.projection.0.weight" in weights else "video"
+        "subtitles"
+        if regions is None
+        else "both"
+        if "fusion.projection.linear.weight" in weights
+        else "video"
     )
     return StageConfig(
         text_dim=text_dim,

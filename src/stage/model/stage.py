@@ -10,13 +10,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stage.batch import Batch
-from stage.model.attention import MASKED, Attended, QAGuidedAttention, VideoTextFusion
+from stage.model.attention import MASKED, QAGuidedAttention, VideoTextFusion
 from stage.model.config import StageConfig
 from stage.model.encoder import ConvEncoder, SharedEmbedding, VectorEmbedding
+from stage.model.pieces import Piece, pad_words, pieces_of, to_batch
+from stage.model.sequences import Sequences
 from stage.model.span import Scorer, SpanLogits, SpanPredictor, Spans, best_spans, pool_span
-
-FRAMES_AT_ONCE = 100
-"""At inference, longer clips are read in pieces of this many frames."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,24 +30,7 @@ class Grounded:
     region_scores: Tensor | None
     """(N, T, K, L_h, N_o) attention of words to regions, in [-1, 1]; -1e10 where padded"""
     subtitle_scores: Tensor | None
-    """(N, T, K, L_h, L_s) the same for subtitle words"""
-
-
-def join_frames(pieces: Sequence[Grounded]) -> Grounded:
-    """One `Grounded` of pieces that follow each other in time."""
-    logits = [piece.span_logits for piece in pieces]
-    return Grounded(
-        torch.cat([piece.frames for piece in pieces], dim=2),
-        torch.cat([piece.frame_mask for piece in pieces], dim=1),
-        SpanLogits(torch.cat([x.start for x in logits], dim=2), torch.cat([x.end for x in logits], dim=2)),
-        _join_scores([piece.region_scores for piece in pieces]),
-        _join_scores([piece.subtitle_scores for piece in pieces]),
-    )
-
-
-def _join_scores(scores: Sequence[Tensor | None]) -> Tensor | None:
-    real = [s for s in scores if s is not None]
-    return torch.cat(real, dim=1) if real else None
+    """(N, T, K, L_h, L_s) the same for subtitle words; none in training, which does not need them"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +46,18 @@ class Answered:
     end_probabilities: Tensor
     """(N, K, T)"""
     grounded: Grounded
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """F frames as the hypotheses see them."""
+
+    frames: Tensor
+    """(F, K, d)"""
+    region_scores: Tensor | None = None
+    """(F, K, L_h, N_o)"""
+    subtitle_scores: Tensor | None = None
+    """(F, K, L_h, L_s)"""
 
 
 class Stage(nn.Module):
@@ -88,33 +82,57 @@ class Stage(nn.Module):
 
     def forward(self, batch: Batch) -> Grounded:
         """Read, attend, fuse, and find the span of every hypothesis."""
-        hypothesis = self._encode_text(batch.words, batch.word_mask)
-        video: Attended | None = None
-        subtitles: Attended | None = None
-        if self.config.reads_video:
-            context = self._encode_regions(batch.regions, batch.region_mask)
-            video = self.attention(hypothesis, context, batch.word_mask, batch.region_mask)
-        if self.config.reads_subtitles:
-            context = self._encode_text(batch.subtitles, batch.subtitle_mask)
-            subtitles = self.attention(hypothesis, context, batch.word_mask, batch.subtitle_mask)
-        if video and subtitles:
-            fused = self.fusion(subtitles.joint, video.joint)
-        elif video:
-            fused = video.joint
-        elif subtitles:
-            fused = subtitles.joint
-        else:
-            fused = hypothesis[:, None]
-        frames = batch.frame_mask.shape[1]
-        pooled = self._pool_words(fused, batch.word_mask).expand(-1, frames, -1, -1)
-        encoded, span_logits = self.span_predictor(pooled.transpose(1, 2), batch.frame_mask)
-        return Grounded(
-            encoded,
-            batch.frame_mask,
-            span_logits,
-            video.scores if video else None,
-            subtitles.scores if subtitles else None,
+        looks = self._look(batch) if self.config.streams != "none" else [self._look_at_nothing(batch)]
+        frames = to_batch([look.frames for look in looks], batch.frame_mask, 0.0)
+        further, span_logits = self.span_predictor(frames.transpose(1, 2), batch.frame_mask)
+        region_scores, subtitle_scores = (
+            None if scores[0] is None else to_batch(scores, batch.frame_mask, MASKED)
+            for scores in ([look.region_scores for look in looks], [look.subtitle_scores for look in looks])
         )
+        return Grounded(further, batch.frame_mask, span_logits, region_scores, subtitle_scores)
+
+    def _look(self, batch: Batch) -> list[Look]:
+        """Encode every hypothesis, picture and piece of dialogue once, then look at the frames in pieces."""
+        pieces = pieces_of(batch, together=self.config.release_padding)
+        words = Sequences(self._encode(self.text_embedding, batch.words, batch.word_mask), batch.word_mask)
+        asked = words.for_pieces([piece.questions for piece in pieces])
+        pictures: Sequence[Sequences | None] = [None] * len(pieces)
+        dialogue: Sequence[Sequences | None] = [None] * len(pieces)
+        if self.config.reads_video:
+            regions, mask = F.normalize(batch.pictures.elements, dim=-1), batch.pictures.mask
+            encoded = Sequences(self._encode(self.region_embedding, regions, mask), mask)
+            pictures = encoded.for_pieces([piece.picture for piece in pieces])
+        if self.config.reads_subtitles:
+            said, mask = batch.dialogue.elements, batch.dialogue.mask
+            encoded = Sequences(self._encode(self.text_embedding, said, mask), mask)
+            dialogue = encoded.for_pieces([piece.dialogue for piece in pieces])
+        return list(map(self._look_at, pieces, asked, pictures, dialogue))
+
+    def _look_at(
+        self, piece: Piece, asked: Sequences, pictures: Sequences | None, dialogue: Sequences | None
+    ) -> Look:
+        """QA-guided attention to both contexts of a piece's frames, fusion, and the maximum over words."""
+        shape = asked.mask.shape[1:]
+        words = asked.cut(piece.words)
+        fused: Tensor | None = None
+        region_scores = subtitle_scores = None
+        if pictures:
+            video = self.attention(words.in_a_row(piece.question), pictures)
+            fused, region_scores = video.joint, pad_words(video.scores, *shape)
+        if dialogue:
+            said = self.attention(words.in_a_row(piece.asking), dialogue)
+            of_frame = piece.pair_of_frame
+            fused = said.joint[of_frame] if fused is None else self.fusion(said.joint, of_frame, fused)
+            if not self.training:
+                subtitle_scores = pad_words(said.scores[of_frame], *shape)
+        assert fused is not None
+        pooled = self._pool_words(fused.unflatten(1, words.mask.shape[1:]), words.mask[piece.question])
+        return Look(pooled, region_scores, subtitle_scores)
+
+    def _look_at_nothing(self, batch: Batch) -> Look:
+        """What the hypotheses say by themselves, for every frame the same."""
+        encoded = self._encode(self.text_embedding, batch.words, batch.word_mask)
+        return Look(self._pool_words(encoded, batch.word_mask)[batch.frame_mask.nonzero()[:, 0]])
 
     def score(self, grounded: Grounded, start: Tensor, end: Tensor) -> Tensor:
         """Answer logits (N, K) from the whole clip and the span of each hypothesis; start, end: (N, K)."""
@@ -127,12 +145,8 @@ class Stage(nn.Module):
         return logits.squeeze(-1).float()
 
     def answer(self, batch: Batch) -> Answered:
-        """The answer and the evidence for it, as at inference: each hypothesis with its own best span.
-
-        Frames do not see each other before the span is found, so that a film of any length is read in pieces.
-        """
-        pieces = [self(piece) for piece in batch.split_frames(FRAMES_AT_ONCE)]
-        grounded = pieces[0] if len(pieces) == 1 else join_frames(pieces)
+        """The answer and the evidence for it, as at inference: each hypothesis with its own best span."""
+        grounded: Grounded = self(batch)
         start = grounded.span_logits.start.softmax(dim=-1)
         end = grounded.span_logits.end.softmax(dim=-1)
         spans = best_spans(start, end)
@@ -142,17 +156,18 @@ class Stage(nn.Module):
         c = self.config
         return ConvEncoder(c.hidden, kernel, units, blocks, c.dropout, see_padding=c.release_padding)
 
-    def _encode_text(self, words: Tensor, mask: Tensor) -> Tensor:
-        encoded: Tensor = self.input_encoder(self.shared_embedding(self.text_embedding(words)), mask)
+    def _encode(self, embedding: nn.Module, elements: Tensor, mask: Tensor) -> Tensor:
+        """(C, ..., L, D) -> (C, ..., L, d)"""
+        if self.config.release_padding:
+            embedded = self.shared_embedding(embedding(elements))
+        else:
+            real = self.shared_embedding(embedding(elements[mask]))
+            embedded = real.new_zeros(*mask.shape, real.shape[-1])
+            embedded[mask] = real
+        encoded: Tensor = self.input_encoder(embedded, mask)
         return encoded
 
-    def _encode_regions(self, regions: Tensor, mask: Tensor) -> Tensor:
-        embedded = self.region_embedding(F.normalize(regions, dim=-1))
-        encoded: Tensor = self.input_encoder(self.shared_embedding(embedded), mask)
-        return encoded
-
-    def _pool_words(self, fused: Tensor, word_mask: Tensor) -> Tensor:
-        """(N, T, K, L_h, d) -> (N, T, K, d): encode the words of each frame together, keep the maximum."""
-        mask = word_mask[:, None].expand(fused.shape[:-1])
+    def _pool_words(self, fused: Tensor, mask: Tensor) -> Tensor:
+        """(F, K, L_h, d) -> (F, K, d): encode the words of each frame together, keep the maximum."""
         encoded: Tensor = self.fusion_encoder(fused, mask)
         return encoded.masked_fill(~mask[..., None], MASKED).amax(dim=-2)

@@ -1,0 +1,90 @@
+"""Which frames of a batch are grounded together.
+
+Frames don't see each other before the span is found. So they are taken without padding, question by question: what
+they leave behind stays in the processor's cache, and a film of any length fits in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stage.batch import Batch
+from stage.model.attention import MASKED
+
+FRAMES_AT_ONCE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """F real frames, one after the other, of one or several consecutive questions (n)."""
+
+    questions: Tensor
+    """(n,) position in the batch"""
+    words: int
+    """Length of their longest hypothesis."""
+    question: Tensor
+    """(F,) position among these questions"""
+    picture: Tensor
+    """(F,) row of the batch's pictures"""
+    asking: Tensor
+    """(P,) position among these questions, for each different pair of question and dialogue"""
+    dialogue: Tensor
+    """(P,) row of the batch's dialogue"""
+    pair_of_frame: Tensor
+    """(F,) which pair is a frame's"""
+
+
+def pieces_of(batch: Batch, *, together: bool) -> list[Piece]:
+    """All real frames of a batch in order. together: in one piece, with all padding of words."""
+    question = batch.frame_mask.nonzero()[:, 0]
+    picture, dialogue = (c.of_frame[batch.frame_mask] for c in (batch.pictures, batch.dialogue))
+    count = max(1, len(batch.dialogue.elements))
+    lengths = batch.word_mask.sum(-1).amax(-1).tolist()
+    frames = batch.frame_mask.sum(1).tolist()
+    device = batch.words.device
+    pieces = []
+    for first, last in [(0, sum(frames))] if together else _cuts(frames):
+        low, high = int(question[first]), int(question[last - 1]) + 1
+        mine = question[first:last] - low
+        # Frames of a question that are aligned with the same sentences share what it finds in them.
+        pairs, pair_of_frame = torch.unique(mine * count + dialogue[first:last], return_inverse=True)
+        pieces.append(
+            Piece(
+                torch.arange(low, high, device=device),
+                batch.word_mask.shape[-1] if together else max(lengths[low:high]),
+                mine,
+                picture[first:last],
+                pairs // count,
+                pairs % count,
+                pair_of_frame,
+            )
+        )
+    return pieces
+
+
+def _cuts(counts: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Runs of at most FRAMES_AT_ONCE that don't cross the borders between counts."""
+    first = 0
+    for count in counts:
+        for start in range(first, first + count, FRAMES_AT_ONCE):
+            yield start, min(start + FRAMES_AT_ONCE, first + count)
+        first += count
+
+
+def to_batch(rows: Sequence[Tensor | None], frame_mask: Tensor, fill: float) -> Tensor:
+    """What the pieces give for their frames, (F, ...) each -> (N, T, ...), `fill` where there is no frame."""
+    flat = torch.cat([r for r in rows if r is not None])
+    spread = flat.new_full((*frame_mask.shape, *flat.shape[1:]), fill)
+    spread[frame_mask] = flat
+    return spread
+
+
+def pad_words(scores: Tensor, hypotheses: int, words: int) -> Tensor:
+    """(F, K * words of the piece, C) -> (F, K, words, C), masked where the piece had no words."""
+    by_hypothesis = scores.unflatten(1, (hypotheses, -1))
+    return F.pad(by_hypothesis, (0, 0, 0, words - by_hypothesis.shape[2]), value=MASKED)
