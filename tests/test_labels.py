@@ -66,7 +66,8 @@ def test_positive_regions_are_those_of_the_release() -> None:
         words = asked.hypotheses[0].split()
         for frame, expected in entry["positive_word_region"].items():
             detected = np.array(entry["detected_boxes"][frame], np.float64).reshape(-1, 4)
-            assert positive_regions(words, asked.boxes[int(frame)], detected).tolist() == expected
+            rows = positive_regions(words, [asked.boxes[int(frame)]], [detected])
+            assert rows[:, 1:].tolist() == expected
 
 
 def test_spans_in_seconds_are_those_of_the_release() -> None:
@@ -96,7 +97,18 @@ def test_overlap_adds_a_pixel_to_the_intersection_alone() -> None:
 def test_any_box_of_a_label_makes_a_region_positive() -> None:
     annotated = [Box(0, 0, 10, 10, "Penny"), Box(50, 50, 80, 80, "penny")]
     detected = np.array([[50.0, 50, 80, 80], [0, 0, 10, 10], [200, 200, 220, 220]])
-    assert positive_regions(["Where", "is", "PENNY"], annotated, detected).tolist() == [[2, 0], [2, 1]]
+    found = positive_regions(["Where", "is", "PENNY"], [annotated], [detected])
+    assert found.tolist() == [[0, 2, 0], [0, 2, 1]]
+
+
+def test_a_region_is_compared_with_the_boxes_of_its_own_frame() -> None:
+    here, there = Box(0, 0, 10, 10, "penny"), Box(50, 50, 80, 80, "penny")
+    detected = np.array([[0.0, 0, 10, 10], [50, 50, 80, 80]])
+    found = positive_regions(
+        ["penny", "and", "Penny"], [(here,), (), (there,)], [detected[:1], detected, detected]
+    )
+    assert found.tolist() == [[0, 0, 0], [0, 2, 0], [2, 0, 1], [2, 2, 1]]
+    assert positive_regions(["penny"], [(there,), (here,)], [detected[:1], detected[1:]]).tolist() == []
 
 
 def test_a_clip_without_subtitles_has_no_aligned_sentences() -> None:
@@ -128,4 +140,4 @@ def test_overlap_is_rounded_to_four_decimals_before_it_is_compared() -> None:
     height = (side / 0.49997 + side - 99.0 * 99.0) / 99.0
     annotated = Box(0, 0, 99, height, "mia")
     assert iou_matrix(detected, np.array([annotated.corners])).tolist() == [[0.5]]
-    assert positive_regions(["mia"], [annotated], detected).tolist() == [[0, 0]]
+    assert positive_regions(["mia"], [[annotated]], [detected]).tolist() == [[0, 0, 0]]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -89,38 +88,23 @@ class QuestionSet:
 
     def example(self, index: int) -> Example:
         question = self.questions[index]
-        features = self._clip_features(question.clip)
-        frames = training_frames(question, features, self.limits)
+        clip = self.clips[question.clip]
+        frames = training_frames(question, clip, self.limits)
+        regions = {
+            frame: project(found, self.projection, self.limits.regions)
+            for frame, found in self.source.regions(clip, frames).items()
+        }
+        features = ClipFeatures(clip, tuple(self.source.sentences(clip)), regions)
         return make_example(question, features, self.source.hypotheses(question), frames, self.limits)
 
-    def _clip_features(self, name: str) -> ClipFeatures:
-        clip = self.clips[name]
-        regions = ProjectedRegions(self.source.regions(clip), self.projection, self.limits.regions)
-        return ClipFeatures(clip, tuple(self.source.sentences(clip)), regions)
+    def regions_of(self, clip: str) -> Mapping[int, Regions]:
+        """The regions of all frames of a clip that there are, as the detector gave them."""
+        return self.source.regions(self.clips[clip], range(1, self.clips[clip].frame_count + 1))
 
     def _region_features(self, seed: int) -> Iterator[Array]:
         names = sorted(self.clips)
         for i in np.random.default_rng(seed).permutation(len(names)):
-            found = self.source.regions(self.clips[names[i]])
-            yield np.concatenate([regions.features for regions in found.values()])
-
-
-@dataclass(frozen=True)
-class ProjectedRegions(Mapping[int, Regions]):
-    """The best regions of every frame, features reduced to principal components if there are any."""
-
-    regions: Mapping[int, Regions]
-    projection: Projection | None
-    count: int
-
-    def __getitem__(self, frame: int) -> Regions:
-        return project(self.regions[frame], self.projection, self.count)
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self.regions)
-
-    def __len__(self) -> int:
-        return len(self.regions)
+            yield np.concatenate([regions.features for regions in self.regions_of(names[i]).values()])
 
 
 def project(regions: Regions, projection: Projection | None, count: int) -> Regions:

@@ -51,35 +51,49 @@ def iou_matrix(detected: Numbers, annotated: Numbers) -> Numbers:
 
     One pixel is added to both sides of the intersection, and not to the areas.
     """
-    upper = np.maximum(detected[:, None, :2], annotated[None, :, :2])
-    lower = np.minimum(detected[:, None, 2:], annotated[None, :, 2:])
-    width, height = np.moveaxis(np.maximum(lower - upper + 1, 0), -1, 0)
-    shared = width * height
-    areas = _areas(detected)[:, None] + _areas(annotated)[None, :] - shared
-    with np.errstate(divide="ignore", invalid="ignore"):
-        iou = np.where(areas > 0, shared / areas, 0.0)
-    rounded: Numbers = np.round(iou, 4)
+    sides = np.minimum(detected[:, None, 2:], annotated[:, 2:])
+    sides -= np.maximum(detected[:, None, :2], annotated[:, :2])
+    sides += 1
+    np.maximum(sides, 0, out=sides)
+    shared = sides[..., 0] * sides[..., 1]
+    areas = _areas(detected)[:, None] + _areas(annotated) - shared
+    iou = np.divide(shared, areas, out=np.zeros_like(shared), where=areas > 0)
+    rounded: Numbers = iou.round(4)
     return rounded
 
 
 def _areas(boxes: Numbers) -> Numbers:
-    areas: Numbers = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    sides = boxes[:, 2:] - boxes[:, :2]
+    areas: Numbers = sides[:, 0] * sides[:, 1]
     return areas
 
 
 def positive_regions(
-    words: Sequence[str], annotated: Sequence[Box], detected: Numbers
+    words: Sequence[str], annotated: Sequence[Sequence[Box]], detected: Sequence[Numbers]
 ) -> npt.NDArray[np.int64]:
-    """Rows (word, region): the word is the label of an annotated box that the region overlaps by half.
+    """Rows (frame, word, region), rising: the word labels a box of the frame that the region overlaps by half.
 
-    detected: (N, 4) corners. Rows in the order of words, then of regions.
+    annotated: the boxes of F frames; detected: for each of them (N, 4) corners.
     """
-    if not len(annotated) or not len(detected):
-        return np.zeros((0, 2), np.int64)
-    corners = np.array([box.corners for box in annotated], np.float64)
-    overlapping = iou_matrix(np.asarray(detected, np.float64), corners) >= POSITIVE_IOU
-    labels = np.array([box.label.lower() for box in annotated])
-    shows = {label: overlapping[:, labels == label].any(axis=1) for label in set(labels)}
-    nothing = np.zeros(len(detected), bool)
-    table = np.array([shows.get(word.lower(), nothing) for word in words]).reshape(len(words), -1)
+    places: dict[str, list[int]] = {}
+    for i, word in enumerate(words):
+        places.setdefault(word.lower(), []).append(i)
+    pairs = [
+        (f, i, box)
+        for f, boxes in enumerate(annotated)
+        for box in boxes
+        for i in places.get(box.label.lower(), ())
+    ]
+    counts = np.array([len(regions) for regions in detected])
+    if not pairs or not counts.any():
+        return np.zeros((0, 3), np.int64)
+    # All frames at once: for the few boxes of one, the calls cost more than the numbers.
+    corners = np.array([box.corners for _, _, box in pairs], np.float64)
+    overlapping = iou_matrix(np.concatenate(detected).astype(np.float64), corners) >= POSITIVE_IOU
+    frame = np.repeat(np.arange(len(counts)), counts)
+    region = np.arange(len(frame)) - np.repeat(np.cumsum(counts) - counts, counts)
+    overlapping &= frame[:, None] == np.array([f for f, _, _ in pairs])
+    row, pair = np.nonzero(overlapping)
+    table = np.zeros((len(counts), len(words), counts.max()), bool)
+    table[frame[row], np.array([i for _, i, _ in pairs])[pair], region[row]] = True
     return np.argwhere(table)

@@ -37,9 +37,7 @@ def compare(
         shares = (found.qa_accuracy, found.temporal_miou, found.answer_span_accuracy, found.grounding_map)
         table.add_row(spec, *("-" if share is None else f"{100 * share:.2f}" for share in shares))
     Console().print(table)
-    recall = proposal_recall(
-        questions.questions, lambda clip: questions.source.regions(questions.clips[clip])
-    )
+    recall = proposal_recall(questions.questions, questions.regions_of)
     print(f"recall of true boxes by the 20 best regions of a frame (IoU 0.5): {recall:.4f}")
     if out:
         out.write_text(json.dumps({spec: found.to_json() for spec, found in scores.items()}, indent=1))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from stage.features.store import FeatureAttributes
@@ -22,5 +22,5 @@ class FeatureSource(Protocol):
     def sentences(self, clip: Clip) -> Sequence[Array]:
         """For each sentence of a clip: (words, D_text)."""
 
-    def regions(self, clip: Clip) -> Mapping[int, Regions]:
-        """Numbered frame -> its regions, best first."""
+    def regions(self, clip: Clip, frames: Iterable[int]) -> Mapping[int, Regions]:
+        """Numbered frame -> its regions, best first, of those of `frames` that there are."""

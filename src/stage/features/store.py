@@ -15,11 +15,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +29,7 @@ import numpy.typing as npt
 from stage.errors import InputError
 from stage.features.tensors import TensorFile, write_tensors
 from stage.files import read_json, write_json
-from stage.types import Array, Clip, Question, Regions
+from stage.types import MODEL_STRIDE, Array, Clip, Question, Regions
 
 FORMAT = 2
 OPEN_CLIPS = 128
@@ -84,28 +86,43 @@ def sentence_key(clip: str, number: int) -> str:
     return f"{clip}/{number}"
 
 
+class _Place(NamedTuple):
+    """Where the vectors of a text lie: rows `start` to `end` (not included) of a file."""
+
+    file: TensorFile
+    start: int
+    end: int
+
+
 class StoredRegions(Mapping[int, Regions]):
-    """Numbered frame -> its regions, each read when it is asked for."""
+    """Numbered frame -> its regions. Features are read when they are asked for; the rest is small and kept."""
 
     def __init__(self, path: Path) -> None:
         self._file = TensorFile(path)
-        frames, counts = self._file.read("frames"), self._file.read("counts")
-        ends = np.cumsum(counts).tolist()
-        self._rows = dict(zip(frames.tolist(), zip([0, *ends[:-1]], ends, strict=True), strict=True))
-        self._labels: list[str] = json.loads(self._file.metadata.get("labels", "[]"))
+        self._rows = {frame: i for i, frame in enumerate(self._file.read("frames").tolist())}
+        self._starts = [0, *np.cumsum(self._file.read("counts")).tolist()]
+        self._boxes, self._scores = self._file.read("boxes"), self._file.read("scores")
+        self._names: list[str] = json.loads(self._file.metadata.get("labels", "[]"))
+        self._labels = self._file.read("labels")
+
+    def at(self, frames: Iterable[int]) -> dict[int, Regions]:
+        """The regions of several frames at once; those that are not there are left out."""
+        known = [frame for frame in frames if frame in self._rows]
+        ranges = [(self._starts[row], self._starts[row + 1]) for row in map(self._rows.__getitem__, known)]
+        features = self._file.pieces("features", ranges)
+        return {
+            frame: Regions(self._boxes[start:end], self._scores[start:end], found, self._named(start, end))
+            for frame, (start, end), found in zip(known, ranges, features, strict=True)
+        }
+
+    def _named(self, start: int, end: int) -> tuple[str, ...]:
+        return tuple([self._names[i] for i in self._labels[start:end].tolist()]) if self._names else ()
 
     def __getitem__(self, frame: int) -> Regions:
-        start, end = self._rows[frame]
-        labels = self._file.rows("labels", start, end) if self._labels else ()
-        return Regions(
-            self._file.rows("boxes", start, end),
-            self._file.rows("scores", start, end),
-            self._file.rows("features", start, end).astype(np.float32),
-            tuple(self._labels[i] for i in labels),
-        )
+        return self.at([frame])[frame]
 
     def __iter__(self) -> Iterator[int]:
-        return iter(self._rows)
+        return iter(sorted(self._rows))
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -117,7 +134,7 @@ class FeatureStore:
     def __init__(self, folder: Path, attributes: FeatureAttributes) -> None:
         self.folder = folder
         self.attributes = attributes
-        self._texts: dict[str, tuple[TensorFile, int, int]] | None = None
+        self._texts: dict[str, _Place] | None = None
         self._open = lru_cache(OPEN_CLIPS)(StoredRegions)
 
     @classmethod
@@ -144,7 +161,8 @@ class FeatureStore:
 
     def put_clip(self, name: str, frames: Mapping[int, Regions]) -> None:
         """Store the regions of numbered frames, in place of what there was of this clip."""
-        numbers = sorted(frames)
+        # A question is seen through frames of one remainder: side by side they are one read.
+        numbers = sorted(frames, key=lambda frame: (frame % MODEL_STRIDE, frame))
         regions = [frames[number] for number in numbers]
         labels = [label for r in regions for label in (r.labels or ("",) * len(r))]
         names = sorted(set(labels)) if any(labels) else []
@@ -160,7 +178,7 @@ class FeatureStore:
         write_tensors(self._clip_path(name), arrays, {"labels": json.dumps(names)})
         self._open.cache_clear()
 
-    def clip(self, name: str) -> Mapping[int, Regions]:
+    def clip(self, name: str) -> StoredRegions:
         """Numbered frame -> its regions. Raises InputError if the clip is not there."""
         path = self._clip_path(name)
         try:
@@ -187,44 +205,55 @@ class FeatureStore:
         words = _join(list(vectors.values()), self.attributes.text_dim).astype(np.float16)
         path = self.folder / "texts" / f"{number:05d}-{os.getpid()}{SUFFIX}"
         write_tensors(path, {"vectors": words}, metadata)
-        self._texts = None
+        self._add_texts(path, self._index())
 
     def text(self, key: str) -> Array:
         """(words, dim) of a text. Raises InputError if it is not there."""
-        found = self._index().get(key)
-        if found is None:
-            raise InputError(
-                f"{self.folder}: has no word vectors of {key!r}; make them with `stage features`"
-            )
-        file, start, end = found
-        vectors: Array = file.rows("vectors", start, end).astype(np.float32)
+        return self.texts([key])[0]
+
+    def texts(self, keys: Iterable[str]) -> list[Array]:
+        """(words, dim) of each text."""
+        vectors: list[Array] = []
+        for file, places in groupby(map(self._place, keys), key=attrgetter("file")):
+            vectors += file.pieces("vectors", [(place.start, place.end) for place in places])
         return vectors
 
     def hypotheses(self, question: Question) -> list[Array]:
         if self.attributes.found_by == "text":
-            return [self.text(hypothesis) for hypothesis in question.hypotheses]
-        asked = self.text(question_key(question.qid))
-        answers = (self.text(answer_key(question.qid, k)) for k in range(len(question.answers)))
+            return self.texts(question.hypotheses)
+        asked, *answers = self.texts(question_keys(question))
         return [np.concatenate([asked, answer]) for answer in answers]
 
     def sentences(self, clip: Clip) -> Sequence[Array]:
         if self.attributes.found_by == "text":
-            return [self.text(sentence.text) for sentence in clip.sentences]
-        return [self.text(sentence_key(clip.name, i)) for i in range(len(clip.sentences))]
+            return self.texts(sentence.text for sentence in clip.sentences)
+        return self.texts(sentence_key(clip.name, i) for i in range(len(clip.sentences)))
 
-    def regions(self, clip: Clip) -> Mapping[int, Regions]:
-        return self.clip(clip.name)
+    def regions(self, clip: Clip, frames: Iterable[int]) -> Mapping[int, Regions]:
+        return self.clip(clip.name).at(frames)
 
-    def _index(self) -> dict[str, tuple[TensorFile, int, int]]:
+    def _index(self) -> dict[str, _Place]:
         if self._texts is None:
             self._texts = {}
             for path in sorted((self.folder / "texts").glob(f"*{SUFFIX}")):
-                file = TensorFile(path)
-                ends = np.cumsum(json.loads(file.metadata["lengths"])).tolist()
-                keys = json.loads(file.metadata["keys"])
-                for key, start, end in zip(keys, [0, *ends], ends, strict=False):
-                    self._texts[key] = (file, start, end)
+                self._add_texts(path, self._texts)
         return self._texts
+
+    @staticmethod
+    def _add_texts(path: Path, index: dict[str, _Place]) -> None:
+        file = TensorFile(path)
+        ends = np.cumsum(json.loads(file.metadata["lengths"])).tolist()
+        keys = json.loads(file.metadata["keys"])
+        for key, start, end in zip(keys, [0, *ends], ends, strict=False):
+            index[key] = _Place(file, start, end)
+
+    def _place(self, key: str) -> _Place:
+        place = self._index().get(key)
+        if place is None:
+            raise InputError(
+                f"{self.folder}: has no word vectors of {key!r}; make them with `stage features`"
+            )
+        return place
 
     def _clip_path(self, name: str) -> Path:
         return self.folder / "clips" / f"{name}{SUFFIX}"

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from safetensors.numpy import save
 
 from stage.errors import InputError
 from stage.files import write_bytes
+from stage.types import Array
 
 DTYPES = {"F16": np.float16, "F32": np.float32, "I32": np.int32, "I64": np.int64}
 
@@ -62,18 +65,39 @@ class TensorFile:
         """A whole array. Raises InputError if the file has none of this name."""
         if name not in self._places:
             raise InputError(f"{self.path}: has no {name}; it is not a file of features of this version")
-        shape = self._places[name].shape
-        return self.rows(name, 0, shape[0])
+        return self._read(name, [(0, self._places[name].shape[0])])
 
-    def rows(self, name: str, start: int, end: int) -> npt.NDArray[Any]:
-        """Rows `start` to `end` (not included) of an array."""
+    def pieces(self, name: str, ranges: Sequence[tuple[int, int]]) -> list[Array]:
+        """Ranges of rows (start, end; the end not included) of an array, in float32."""
+        # numpy widens float16 a number at a time; torch is 15 times faster.
+        rows: Array = torch.from_numpy(self._read(name, ranges)).float().numpy()
+        ends = list(accumulate(end - start for start, end in ranges))
+        return [rows[first:end] for first, end in zip([0, *ends], ends, strict=False)]
+
+    def _read(self, name: str, ranges: Sequence[tuple[int, int]]) -> npt.NDArray[Any]:
+        """Ranges of rows one after the other; those that lie side by side are read at once."""
         place = self._places[name]
-        shape = (max(0, min(end, place.shape[0]) - start), *place.shape[1:])
-        width = prod(shape[1:]) * np.dtype(place.dtype).itemsize
-        content = bytearray(shape[0] * width)
-        if content:
-            os.preadv(self._file, [content], place.offset + start * width)
-        return np.frombuffer(content, place.dtype).reshape(shape)
+        rows = np.empty((sum(end - start for start, end in ranges), *place.shape[1:]), place.dtype)
+        width = prod(rows.shape[1:]) * rows.itemsize
+        filled = 0
+        for start, end in _joined(ranges):
+            piece = rows[filled : filled + end - start]
+            read = os.preadv(self._file, [piece.data], place.offset + start * width) if piece.nbytes else 0
+            if read != piece.nbytes:
+                raise InputError(f"{self.path}: ends before its data do; remove it and make it again")
+            filled += end - start
+        return rows
+
+
+def _joined(ranges: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """The same rows in the same order, in as few ranges as possible."""
+    first = last = 0
+    for start, end in ranges:
+        if start != last:
+            yield first, last
+            first = start
+        last = end
+    yield first, last
 
 
 def _place(entry: Mapping[str, Any], begin: int) -> _Place:

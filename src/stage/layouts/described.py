@@ -11,7 +11,7 @@ when they are first needed and kept in the user's cache folder.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -98,23 +98,10 @@ class DescribedFeatures:
     def sentences(self, clip: Clip) -> Sequence[Array]:
         return self.store.sentences(clip)
 
-    def regions(self, clip: Clip) -> Mapping[int, Regions]:
-        return _NamedRegions(self.found[clip.name], self.concepts)
+    def regions(self, clip: Clip, frames: Iterable[int]) -> Mapping[int, Regions]:
+        found = self.found[clip.name]
+        return {frame: self._regions(found, frame - 1) for frame in frames if 1 <= frame <= len(found.boxes)}
 
-
-class _NamedRegions(Mapping[int, Regions]):
-    def __init__(self, found: Detected, concepts: ConceptRegions) -> None:
-        self.found = found
-        self.concepts = concepts
-
-    def __getitem__(self, frame: int) -> Regions:
-        if not 1 <= frame <= len(self.found.boxes):
-            raise KeyError(frame)
-        boxes, labels = self.found.boxes[frame - 1], self.found.labels[frame - 1]
+    def _regions(self, found: Detected, position: int) -> Regions:
+        boxes, labels = found.boxes[position], found.labels[position]
         return Regions(boxes, np.ones(len(boxes), np.float32), self.concepts.features(labels), labels)
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(range(1, len(self.found.boxes) + 1))
-
-    def __len__(self) -> int:
-        return len(self.found.boxes)

@@ -70,8 +70,8 @@ def frames_to_keep(questions: Iterable[Question], clips: Mapping[str, Clip]) -> 
 def _pack_clip(
     clip: Clip, frames: set[int], count: int, source: ReleasedFeatures, store: FeatureStore
 ) -> None:
-    released = source.regions(clip)
-    kept = {frame: _first(released[frame], count) for frame in sorted(frames) if frame in released}
+    released = source.regions(clip, sorted(frames))
+    kept = {frame: _first(regions, count) for frame, regions in released.items()}
     store.put_clip(clip.name, kept)
     stored = store.clip(clip.name)
     for frame, regions in kept.items():

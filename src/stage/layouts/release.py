@@ -6,7 +6,7 @@ Nothing irregular in it is fatal: what is missing or past an end is left out, co
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -189,14 +189,21 @@ class ReleasedFeatures:
         ends = np.cumsum([len(s.words) for s in clip.sentences])
         return np.split(rows, np.minimum(ends, len(rows)))[: len(clip.sentences)]
 
-    def regions(self, clip: Clip) -> Mapping[int, Regions]:
+    def regions(self, clip: Clip, frames: Iterable[int]) -> Mapping[int, Regions]:
+        """Where the file of features ends too early, frames have fewer regions than boxes, or none."""
         stored = self._h5(self.files.regions)[clip.name]
         if stored.shape[1:] != (self.attributes.region_dim,):
             raise InputError(
                 f"{self.files.regions}, clip {clip.name}: region features are of shape {stored.shape}, but those of "
                 f"other clips have {self.attributes.region_dim} values; make the file again"
             )
-        return _ReleasedRegions(self.detections.clip(clip.name), stored)
+        detected = self.detections.clip(clip.name)
+        starts = [0, *np.cumsum(detected.counts).tolist()]
+        return {
+            frame: _regions(detected, frame - 1, stored[starts[frame - 1] : starts[frame]])
+            for frame in frames
+            if 1 <= frame < len(starts)
+        }
 
     def look_at(self, clip: Clip, findings: Findings) -> None:
         """Whether the files agree about a clip."""
@@ -237,30 +244,12 @@ def _width(stored: Any, path: Path) -> int:
     return int(first.shape[1])
 
 
-class _ReleasedRegions(Mapping[int, Regions]):
-    def __init__(self, detected: Detected, features: Any) -> None:
-        self.detected = detected
-        self.features = features
-        ends = np.cumsum(detected.counts).tolist()
-        self._rows = list(zip([0, *ends[:-1]], ends, strict=True))
-
-    def __getitem__(self, frame: int) -> Regions:
-        if not 1 <= frame <= len(self._rows):
-            raise KeyError(frame)
-        start, end = self._rows[frame - 1]
-        features = self.features[start:end].astype(np.float32)
-        count = len(features)  # fewer than boxes where the file of features ends too early
-        return Regions(
-            self.detected.boxes[frame - 1][:count],
-            np.linspace(
-                1.0, 0.0, count, endpoint=False, dtype=np.float32
-            ),  # best first; scores were not kept
-            features,
-            self.detected.labels[frame - 1][:count],
-        )
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(range(1, len(self._rows) + 1))
-
-    def __len__(self) -> int:
-        return len(self._rows)
+def _regions(detected: Detected, position: int, features: Array) -> Regions:
+    count = len(features)
+    falling = np.linspace(1.0, 0.0, count, endpoint=False, dtype=np.float32)  # scores were not kept
+    return Regions(
+        detected.boxes[position][:count],
+        falling,
+        features.astype(np.float32, copy=False),
+        detected.labels[position][:count],
+    )
