@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ import numpy as np
 import pytest
 
 from golden import SHARED
+from stage.annotation.checking import check_annotation
 from stage.annotation.predictions import read_predictions, tabulate_predictions, write_predictions
 from stage.annotation.questions import read_questions, write_questions
+from stage.annotation.statistics import draw_statistics, rows, statistics
 from stage.annotation.subtitles import read_frame_counts, read_subtitles
 from stage.annotation.vocabulary import build_vocabulary, object_vocabulary, read_vocabulary, write_vocabulary
 from stage.errors import InputError
@@ -307,3 +310,61 @@ def test_a_prediction_file_cut_off_is_said_to_be_unreadable(tmp_path: Path) -> N
     entry = {"pred": [], "bbox": [], "qid": 1, "img_idx": 7}
     with pytest.raises(InputError, match="has no word"):
         read_predictions(written(tmp_path / "fourth.json", {"ts_answer": {}, "raw_bbox": [{"0": [entry]}]}))
+
+
+def test_every_irregularity_is_found_with_question_and_file(tmp_path: Path) -> None:
+    wide = RAW_BOX | {"left": 600, "width": 100}
+    strange = RAW_BOX | {"label": "submarine"}
+    entries = [
+        RAW | {"qid": 1, "bbox": {"9": [wide], "12": [], "300": [strange], "15": [RAW_BOX | {"width": 0}]}},
+        RAW | {"qid": 1},
+        RAW | {"qid": 2, "ts": [9, 3]},
+        RAW | {"qid": 3, "a0": "The same .", "a1": "The same ."},
+        {k: v for k, v in RAW.items() if k not in {"answer_idx", "ts", "bbox"}} | {"qid": 4},
+    ]
+    path = written(tmp_path / "val.json", entries)
+    questions, findings = check_annotation(path)
+    assert [q.qid for q in questions] == [1, 3, 4]
+    lines = [f"{kind}: {place}" for kind, places in findings.found.items() for place in places]
+    for expected in (
+        r"reach past the picture: 'Mia' in frame 9, question 1",
+        r"frames without boxes: frame 12, question 1",
+        r"outside the span: frame 300 \(100\.00 s, not .*\), question 1",
+        r"neither question nor right answer: 'submarine', question 1",
+        r"boxes without an area: 'Mia' in frame 15, question 1",
+        r"qid of an earlier one: question 1 in .*val\.json, entry 2",
+        r"can't be read: .*val\.json, question 2: .*not before it starts",
+        r"same answer twice: question 3",
+        r"without an answer: question 4",
+        r"without a span: question 4",
+        r"without boxes: question 4",
+    ):
+        (line,) = [line for line in lines if re.search(expected, line)]
+        assert "val.json" in line
+
+
+def test_the_real_annotation_has_the_counts_of_the_paper_and_two_plots(tmp_path: Path) -> None:
+    found = statistics(read_questions(shared("tvqa_plus_val.json")))
+    shown = dict(rows(found))
+    assert shown["questions"] == "3,017"
+    assert shown["clips"] == "431"
+    assert shown["annotated frames"] == "15,309"
+    assert shown["boxes"] == "32,682"
+    assert shown["boxes a frame"] == "2.13"
+    assert shown["span length, mean"] == "7.26 s"
+    assert shown["questions with 'what'"] == "1,826 (60.5 %)"
+    for path in draw_statistics(found, tmp_path / "plots"):
+        assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_real_annotation_is_checked_without_a_question_lost() -> None:
+    questions, findings = check_annotation(shared("tvqa_plus_val.json"))
+    assert len(questions) == 3017
+    assert len(findings.found["questions without boxes"]) == 36
+    assert len(findings.found["boxes that reach past the picture"]) == 199
+    assert "questions that can't be read" not in findings.found
+
+
+def test_statistics_of_questions_without_truth_have_no_means() -> None:
+    shown = dict(rows(statistics([Question(1, "clip", "Why ?", ("x", "y"))])))
+    assert (shown["boxes a frame"], shown["span length, mean"]) == ("-", "-")

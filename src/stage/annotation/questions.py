@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from sys import intern
 from typing import Any
 
 from stage.errors import InputError
@@ -24,22 +25,30 @@ def read_questions(path: Path) -> list[Question]:
 
     Raises InputError naming the file and the question that can't be read.
     """
-    raw = _read_lines(path) if path.suffix == ".jsonl" else read_json(path)
-    if not isinstance(raw, list):
-        raise InputError(f"{path}: holds no list of questions; give an annotation file in TVQA+'s layout")
-    questions = []
-    for i, entry in enumerate(raw):
-        try:
-            questions.append(question_from_json(entry))
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            qid = entry.get("qid", f"number {i + 1}") if isinstance(entry, dict) else f"number {i + 1}"
-            reason = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
-            raise InputError(f"{path}, question {qid}: {reason}") from None
+    questions = [question_from_entry(entry, i, path) for i, entry in enumerate(read_entries(path), 1)]
     qids = [q.qid for q in questions]
     if len(set(qids)) != len(qids):
         twice = next(qid for i, qid in enumerate(qids) if qid in qids[:i])
         raise InputError(f"{path}, question {twice}: is there twice; every qid must be its own")
     return questions
+
+
+def read_entries(path: Path) -> list[Any]:
+    """The list that a file holds, whatever its entries are. Raises InputError if it holds none."""
+    raw = _read_lines(path) if path.suffix == ".jsonl" else read_json(path)
+    if not isinstance(raw, list):
+        raise InputError(f"{path}: holds no list of questions; give an annotation file in TVQA+'s layout")
+    return raw
+
+
+def question_from_entry(entry: Any, number: int, path: Path) -> Question:
+    """The question of the entry with this number (from 1) of a file. Raises InputError naming both."""
+    try:
+        return question_from_json(entry)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        qid = entry.get("qid", f"number {number}") if isinstance(entry, dict) else f"number {number}"
+        reason = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
+        raise InputError(f"{path}, question {qid}: {reason}") from None
 
 
 def write_questions(path: Path, questions: Iterable[Question]) -> None:
@@ -127,7 +136,7 @@ def _boxes(raw: Sequence[dict[str, Any]], frame: str) -> tuple[Box, ...]:
     for entry in raw:
         try:
             left, top, width, height = (float(entry[side]) for side in BOX_SIDES)
-            label = _text(entry, "label")
+            label = intern(_text(entry, "label"))
         except (KeyError, TypeError, ValueError):
             raise ValueError(f"a box of frame {frame} lacks {', '.join(BOX_SIDES)} or label") from None
         if not (

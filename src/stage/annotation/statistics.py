@@ -11,11 +11,11 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from stage.annotation.checking import HEIGHT, WIDTH
 from stage.annotation.vocabulary import fold
 from stage.types import Question
 
-PICTURE_AREA = 640 * 360
-"""Boxes are in pixels of such a picture."""
+PICTURE_AREA = WIDTH * HEIGHT
 SHOWN_CATEGORIES = 60
 
 
@@ -101,7 +101,8 @@ def draw_statistics(found: Statistics, folder: Path) -> list[Path]:
     left, right = shares.subplots(1, 2)
     left.hist(np.clip(found.box_areas, 0, 1), bins=np.linspace(0, 1, 41).tolist(), color="#3b6ea5")
     left.set(xlabel="box area / picture area", ylabel="boxes")
-    right.hist(found.span_seconds, bins=np.arange(0, 62, 2).tolist(), color="#d1843b")
+    longest = max(found.span_seconds, default=0)
+    right.hist(found.span_seconds, bins=np.arange(0, longest + 2, 1).tolist(), color="#d1843b")
     right.set(xlabel="span length in seconds", ylabel="questions")
     paths = [folder / "boxes_by_category.png", folder / "areas_and_spans.png"]
     for figure, path in zip((categories, shares), paths, strict=True):

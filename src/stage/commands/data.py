@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from stage.annotation.findings import Findings
+    from stage.types import Question
 
 app = typer.Typer(help="Look at, check and convert data sets.", no_args_is_help=True)
 
@@ -31,34 +36,54 @@ def stats(
 
 @app.command()
 def check(
-    root: Annotated[Path, typer.Argument(help="A folder of released features.")],
+    place: Annotated[
+        Path, typer.Argument(help="A folder of released features, a data folder, or an annotation file.")
+    ],
     closely: Annotated[bool, typer.Option(help="Also compare boxes with features, clip by clip.")] = True,
 ) -> None:
     """List everything irregular: which question, which file."""
-    from stage.annotation.questions import read_questions
+    from stage.annotation.checking import check_annotation
+    from stage.layouts import folder
+
+    if place.is_file() or folder.is_here(place):
+        file = place if place.is_file() else place / folder.QUESTIONS
+        _tell(str(file), *check_annotation(file))
+    else:
+        _check_release(place, closely)
+
+
+def _check_release(root: Path, closely: bool) -> None:
+    from stage.annotation.checking import check_annotation
     from stage.commands.progress import progress_bar
     from stage.errors import InputError
     from stage.layouts import release
 
     names = release.splits(root)
     if not names:
-        raise InputError(f"{root}: has no questions in the released layout")
+        raise InputError(f"{root}: is no annotation, and has no questions in our layout or the released one")
     source = release.ReleasedFeatures(release.ReleaseFiles.find(root))
     for split in names:
         path = release.questions_file(root, split)
-        questions, findings = release.usable(read_questions(path), source, path.name)
+        readable, findings = check_annotation(path)
+        questions = release.usable(readable, source, path, findings)
         if closely:
             with progress_bar(f"Clips of {split}") as progress:
                 clips = sorted({q.clip for q in questions})
                 for done, name in enumerate(clips):
                     progress(done, len(clips), name)
                     source.look_closely(source.clips[name], findings)
-        for kind, places in findings.found.items():
-            for place in places:
-                print(f"{kind}: {place}")
-        print(
-            f"{split}: {len(questions):,} questions can be used; {'; '.join(findings.summary()) or 'nothing odd'}"
-        )
+        _tell(split, questions, findings)
+
+
+def _tell(what: str, questions: Sequence[Question], findings: Findings) -> None:
+    for kind, places in findings.found.items():
+        for where in places:
+            print(f"{kind}: {where}")
+    print(
+        f"{what}: {len(questions):,} questions can be used{'' if findings.found else '; nothing is irregular'}"
+    )
+    for line in findings.summary():
+        print(f"  {line}")
 
 
 @app.command()

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
+from stage.annotation.findings import Findings
 from stage.annotation.labels import frames_of_question
-from stage.annotation.questions import read_questions, write_questions
+from stage.annotation.questions import write_questions
 from stage.errors import InputError
 from stage.extraction import Progress, chunked
 from stage.features.store import FeatureStore, question_keys, sentence_key
 from stage.files import write_json
 from stage.layouts import release
-from stage.layouts.findings import Findings
 from stage.layouts.folder import FEATURES, FRAMES, QUESTIONS, SUBTITLES
 from stage.layouts.release import ReleasedFeatures, ReleaseFiles
 from stage.types import Array, Clip, Question, Regions
@@ -41,8 +41,7 @@ def pack_release(root: Path, out: Path, regions_a_frame: int, progress: Progress
     findings = Findings()
     questions: dict[str, list[Question]] = {}
     for split in names:
-        path = release.questions_file(root, split)
-        questions[split], found = release.usable(read_questions(path), source, str(path))
+        questions[split], found = release.read_usable(root, split, source)
         findings.extend(found)
     everything = [q for asked in questions.values() for q in asked]
     frames = frames_to_keep(everything, source.clips)

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from stage.annotation.checking import HEIGHT, WIDTH, check_question, named
+from stage.annotation.findings import Findings
 from stage.annotation.questions import read_questions
 from stage.annotation.subtitles import read_frame_counts, read_subtitles
 from stage.dataset import QuestionSet
@@ -21,7 +23,6 @@ from stage.errors import InputError
 from stage.examples import Limits
 from stage.features.store import FeatureAttributes, question_keys
 from stage.layouts.detections import Detected, DetectionFile
-from stage.layouts.findings import Findings
 from stage.types import Array, Clip, Question, Regions
 
 TEXT_NAME, REGION_NAME = "tvqa-release/text", "tvqa-release/regions"
@@ -32,7 +33,6 @@ SPLIT_FILES = (
     "tvqa_{}.jsonl",
 )
 SPLITS = ("train", "valid", "val", "test", "test_public")
-WIDTH, HEIGHT = 640, 360
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,53 +91,49 @@ def questions_file(root: Path, split: str) -> Path:
 
 def open_release(root: Path, split: str, limits: Limits) -> QuestionSet:
     """The questions of a split that have features. What was left out or is odd stands in the set's notes."""
-    path = questions_file(root, split)
     source = ReleasedFeatures(ReleaseFiles.find(root))
-    questions, findings = usable(read_questions(path), source, str(path))
+    questions, findings = read_usable(root, split, source)
     return QuestionSet(str(root / split), questions, source.clips, source, limits, tuple(findings.summary()))
 
 
+def read_usable(root: Path, split: str, source: ReleasedFeatures) -> tuple[list[Question], Findings]:
+    """The questions of a split that have features, and what is irregular about all of them and their clips."""
+    path = questions_file(root, split)
+    questions, findings = read_questions(path), Findings()
+    for question in questions:
+        check_question(question, path, findings)
+    return usable(questions, source, path, findings), findings
+
+
 def usable(
-    questions: Sequence[Question], source: ReleasedFeatures, where: str
-) -> tuple[list[Question], Findings]:
-    """The questions that can be asked, and everything irregular about all of them and their clips."""
-    findings = Findings()
+    questions: Sequence[Question], source: ReleasedFeatures, path: Path, findings: Findings
+) -> list[Question]:
+    """The questions (of the file `path`) that have features; what features lack is added to the findings."""
     kept = []
     missing: set[str] = set()
     for question in questions:
-        clip = source.clips.get(question.clip)
-        named = f"question {question.qid} in {where}"
-        if clip is None:
+        where = named(question, path)
+        if question.clip not in source.clips:
             if question.clip not in missing:
-                findings.add("clips without features, their questions left out", f"{question.clip}, {named}")
+                findings.add("clips without features, their questions left out", f"{question.clip}, {where}")
             missing.add(question.clip)
-            continue
-        if not source.has_words(question):
-            findings.add("questions without word vectors, left out", named)
-            continue
-        _look_at(question, clip, named, findings)
-        kept.append(question)
+        elif not source.has_words(question):
+            findings.add("questions without word vectors, left out", where)
+        else:
+            _look_at_frames(question, source.clips[question.clip], where, findings)
+            kept.append(question)
     for name in dict.fromkeys(q.clip for q in kept):
         source.look_at(source.clips[name], findings)
-    return kept, findings
+    return kept
 
 
-def _look_at(question: Question, clip: Clip, named: str, findings: Findings) -> None:
-    if question.answer_index is None:
-        findings.add("questions without an answer", named)
-    if question.span is None:
-        findings.add("questions without a span", named)
-    if not any(question.boxes.values()):
-        findings.add("questions without boxes", named)
+def _look_at_frames(question: Question, clip: Clip, where: str, findings: Findings) -> None:
     for frame, boxes in question.boxes.items():
         if boxes and frame > clip.frame_count:
             findings.add(
                 "annotated frames past the end of their clip",
-                f"frame {frame} of {clip.frame_count} in {clip.name}, {named}",
+                f"frame {frame} of {clip.frame_count} in {clip.name}, {where}",
             )
-        for box in boxes:
-            if box.left < 0 or box.top < 0 or box.right > WIDTH or box.bottom > HEIGHT:
-                findings.add("boxes that reach past the picture", f"{box.label!r} in frame {frame}, {named}")
 
 
 class ReleasedFeatures:
