@@ -27,7 +27,11 @@ def test_every_shipped_configuration_validates(config: Path) -> None:
 
 def test_settings_can_be_changed_on_the_command_line(path: Path) -> None:
     config = load_config(path, ["training.epochs=3", "model.streams=video", "data.limits.regions=7"])
-    assert (config.training.epochs, config.model.streams, config.data.limits.regions) == (3, "video", 7)
+    assert (config.training.epochs, config.model.system.streams, config.data.limits.regions) == (
+        3,
+        "video",
+        7,
+    )
 
 
 @pytest.mark.parametrize(

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from stage.errors import InputError
 from stage.examples import Limits
-from stage.model.config import Streams
+from stage.model.build import KINDS, TrainableConfig
+from stage.model.config import StageConfig
 
 STRICT = ConfigDict(extra="forbid", frozen=True)
+NOT_OF_THE_SYSTEM = ("region_components", "text_dim", "region_dim")
+"""Keys of the section `model` that aren't settings of a system; the sizes, found in the features, can't be set."""
 
 
 class DataConfig(BaseModel):
@@ -35,18 +38,22 @@ class DataConfig(BaseModel):
 
 
 class ModelConfig(BaseModel):
-    """The switches of STAGE that a run chooses; sizes of vectors come from the features."""
+    """Which system a run trains, STAGE if no `kind` is named. Sizes of vectors come from the features."""
 
     model_config = STRICT
 
-    streams: Streams = "both"
-    local_features: bool = True
-    hidden: int = Field(default=128, gt=0)
-    dropout: float = Field(default=0.1, ge=0, lt=1)
-    span_margin: int = Field(default=3, ge=0)
-    """Frames by which a span is widened on both sides for the local features."""
+    system: TrainableConfig = StageConfig()
+    """In a file its settings stand beside `kind`, in the section `model` itself."""
     region_components: int | None = Field(default=None, gt=0)
     """Reduce region features to this many principal components; none leaves them as they are."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather(cls, content: Any) -> Any:
+        if not isinstance(content, dict) or "system" in content:
+            return content
+        ours = {key: value for key, value in content.items() if key in NOT_OF_THE_SYSTEM}
+        return {**ours, "system": {key: value for key, value in content.items() if key not in ours}}
 
 
 class TrainingConfig(BaseModel):
@@ -89,6 +96,7 @@ class RunConfig(BaseModel):
 def load_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
     """Read a YAML file; each override is "section.key=value", the value in YAML.
 
+    An override of model.kind leaves out the file's model settings that are of the other kind alone.
     Raises InputError with the key and the reason if it does not validate.
     """
     try:
@@ -101,8 +109,12 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
         raise InputError(
             f"{path}: holds no settings; it should map data, model, training and output to values"
         )
-    for override in overrides:
+    # The kind first: what other overrides set is meant for it.
+    for override in sorted(overrides, key=lambda o: not o.startswith("model.kind=")):
+        kind = _kind(content)
         _apply(content, override)
+        if _kind(content) != kind:
+            _keep_what_the_kind_has(content["model"])
     try:
         return RunConfig.model_validate(content)
     except ValidationError as error:
@@ -124,9 +136,22 @@ def _apply(content: dict[str, Any], override: str) -> None:
         raise InputError(f"--set {override}: the value is not YAML") from None
 
 
+def _kind(content: Mapping[str, Any]) -> Any:
+    model = content.get("model")
+    return model.get("kind", "stage") if isinstance(model, dict) else "stage"
+
+
+def _keep_what_the_kind_has(model: dict[str, Any]) -> None:
+    if isinstance(model["kind"], str) and (config := KINDS.get(model["kind"])):
+        for key in set(model) - set(config.model_fields) - set(NOT_OF_THE_SYSTEM):
+            del model[key]
+
+
 def _first_reason(error: ValidationError) -> str:
     first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
+    key = ".".join(str(part) for part in first["loc"] if part not in ("system", *KINDS))
+    if first["type"] == "unknown_kind":
+        return f"{key}.kind: {first['msg']}"
     if first["type"] == "extra_forbidden":
         return f"{key}: there is no such setting; check its spelling and its section"
     if first["type"] == "missing":

@@ -9,7 +9,8 @@ import torch
 from stage.annotation.labels import span_in_seconds
 from stage.batch import Batch
 from stage.examples import Example, collate
-from stage.model.stage import Answered, Stage
+from stage.model.build import VideoQA
+from stage.model.stage import Answered
 from stage.types import Array, Box, Prediction, WordBoxes
 
 SCORE_THRESHOLD = 0.2
@@ -18,7 +19,7 @@ SCORE_THRESHOLD = 0.2
 
 @torch.inference_mode()
 def predict(
-    model: Stage, examples: Sequence[Example], concepts: Collection[str], device: torch.device | str = "cpu"
+    model: VideoQA, examples: Sequence[Example], concepts: Collection[str], device: torch.device | str = "cpu"
 ) -> list[Prediction]:
     """Answer questions; boxes for the concept words of every hypothesis in the annotated frames."""
     batch: Batch = collate(examples).to(device)

@@ -17,8 +17,10 @@ from safetensors.torch import load_file, save_file
 from stage.errors import InputError
 from stage.examples import Limits
 from stage.features.pca import Projection
-from stage.model.config import StageConfig
-from stage.model.stage import Stage
+from stage.features.regions import PACKAGED_DETECTOR
+from stage.features.text import PACKAGED_BERT
+from stage.model.baselines.longest import Longest
+from stage.model.build import TrainableConfig, VideoQA, build_model
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 CONFIG, WEIGHTS, CARD = "config.json", "weights.safetensors", "card.md"
 PACKAGED = Path(__file__).parent / "assets" / "models"
 DEFAULT_MODEL = "sitcom"
+LONGEST = "longest"
+"""The model that always chooses the longest answer (docs/baselines.md): no folder, no weights, any features."""
 STAGE_PREFIX, PROJECTION_PREFIX = "stage.", "projection."
 
 
@@ -46,7 +50,7 @@ class _Stored(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     format: int = 1
-    stage: StageConfig
+    stage: TrainableConfig
     features: FeatureRecipe
     limits: Limits
     concepts: tuple[str, ...]
@@ -54,9 +58,9 @@ class _Stored(BaseModel):
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """STAGE with everything that an answer needs beside the film."""
+    """STAGE, or another system, with everything that an answer needs beside the film."""
 
-    stage: Stage
+    stage: VideoQA
     features: FeatureRecipe
     projection: Projection | None
     """Applied to region features before the model reads them; none if it reads them as they are."""
@@ -67,6 +71,8 @@ class TrainedModel:
 
     def check_features(self, found: FeatureAttributes, where: str) -> None:
         """Raises InputError if features (of the place `where`) are not what the model was made for."""
+        if isinstance(self.stage, Longest):
+            return
         ours = self.features
         for made_for, given in ((ours.text, found.text), (ours.regions, found.regions)):
             if made_for != given:
@@ -113,22 +119,25 @@ def _tensors(model: TrainedModel) -> dict[str, Tensor]:
 
 
 def load_model(spec: str | Path) -> TrainedModel:
-    """A packaged model by name ("sitcom") or a model folder. Only weights are read, never code.
+    """A packaged model by name ("sitcom", "longest") or a model folder. Only weights are read, never code.
 
     Raises InputError if there is no such model or it is not one.
     """
     folder = Path(spec)
+    if str(spec) == LONGEST and not folder.exists():
+        packaged = FeatureRecipe(text=PACKAGED_BERT, regions=PACKAGED_DETECTOR)
+        return TrainedModel(Longest(), packaged, None, (), Limits(), LONGEST)
     if not folder.exists() and (PACKAGED / str(spec)).is_dir():
         folder = PACKAGED / str(spec)
     if not (folder / CONFIG).is_file():
-        known = ", ".join(sorted(p.name for p in PACKAGED.glob("*"))) or "none"
+        known = ", ".join(sorted([LONGEST, *(p.name for p in PACKAGED.glob("*"))]))
         raise InputError(
             f"{spec}: no model there; give a model folder or the name of a packaged model ({known})"
         )
     try:
         stored = _Stored.model_validate_json((folder / CONFIG).read_text())
         tensors = load_file(folder / WEIGHTS)
-        stage = Stage(stored.stage)
+        stage = build_model(stored.stage)
         stage.load_state_dict(_part(tensors, STAGE_PREFIX))
     except (ValidationError, SafetensorError, OSError, RuntimeError, UnicodeDecodeError) as error:
         raise InputError(

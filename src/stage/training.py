@@ -1,4 +1,4 @@
-"""Data, model and losses to a trained model: pytorch-lightning's loop around STAGE."""
+"""Data, model and losses to a trained model: pytorch-lightning's loop around STAGE or a baseline."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from stage.examples import Example, collate
 from stage.layouts import open_questions
 from stage.memory import keep_memory
 from stage.metrics import Scores, evaluate
-from stage.model.config import StageConfig
-from stage.model.losses import LossWeights, stage_losses
-from stage.model.stage import Stage
+from stage.model.build import VideoQA, build_model, training_losses
+from stage.model.config import SystemConfig
+from stage.model.losses import LossWeights
 from stage.predicting import predictions_of
 from stage.schedules import rise_and_fall
 from stage.trained import FeatureRecipe, TrainedModel, save_model
@@ -38,7 +38,7 @@ class StageTraining(pl.LightningModule):
 
     def __init__(
         self,
-        model: Stage,
+        model: VideoQA,
         config: TrainingConfig,
         steps_per_epoch: int,
         questions: list[Question],
@@ -54,7 +54,7 @@ class StageTraining(pl.LightningModule):
         self.predictions: list[Prediction] = []
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
-        losses, logits = stage_losses(self.model, batch, self.weights)
+        losses, logits = training_losses(self.model, batch, self.weights)
         assert batch.targets is not None
         right = (logits.detach().argmax(-1) == batch.targets.answer).float().mean()
         size = len(batch)
@@ -82,7 +82,7 @@ class StageTraining(pl.LightningModule):
 
     def scores(self) -> Scores:
         seen = {p.qid for p in self.predictions}
-        return evaluate(self.predictions, [q for q in self.questions if q.qid in seen])
+        return scores_of(self.predictions, [q for q in self.questions if q.qid in seen], self.model.config)
 
     def transfer_batch_to_device(
         self, loaded: Batch | tuple[Batch, list[Example]], device: torch.device, _: int
@@ -174,17 +174,8 @@ def train(config: RunConfig, *, resume: bool = True, progress: bool = True) -> t
     if config.model.region_components:
         train_set.fit_projection(config.model.region_components, seed=c.seed)
         val_set.projection = train_set.projection
-    model = Stage(
-        StageConfig(
-            text_dim=train_set.text_dim,
-            region_dim=train_set.region_dim,
-            streams=config.model.streams,
-            local_features=config.model.local_features,
-            hidden=config.model.hidden,
-            dropout=config.model.dropout,
-            span_margin=config.model.span_margin,
-        )
-    )
+    sizes = {"text_dim": train_set.text_dim, "region_dim": train_set.region_dim}
+    model = build_model(config.model.system.model_copy(update=sizes))
     sampler = LikeLengths(train_set.sizes(), c.batch_size, c.seed)
     module = StageTraining(model, c, len(sampler), val_set.questions, train_set.concepts)
     checkpoints = ModelCheckpoint(
@@ -220,7 +211,16 @@ def train(config: RunConfig, *, resume: bool = True, progress: bool = True) -> t
 
 def evaluate_model(trained: TrainedModel, questions: QuestionSet, batch_size: int = 16) -> Scores:
     """The scores of a model on all questions of a set."""
-    return evaluate(predict_all(trained, questions, batch_size), questions.questions)
+    predictions = predict_all(trained, questions, batch_size)
+    return scores_of(predictions, questions.questions, trained.stage.config)
+
+
+def scores_of(
+    predictions: Sequence[Prediction], questions: Sequence[Question], system: SystemConfig
+) -> Scores:
+    """Scores of the predictions of a system; of the answers alone if it does not localise."""
+    scores = evaluate(predictions, questions)
+    return scores if system.localises else scores.without_spans()
 
 
 @torch.inference_mode()

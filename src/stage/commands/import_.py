@@ -21,6 +21,7 @@ def import_(
 ) -> None:
     """Make a model folder of a checkpoint that the authors' code wrote; only its weights are read, never code."""
     from stage.importing import import_checkpoint
+    from stage.model.stage import Stage
 
     model = import_checkpoint(checkpoint, opt, concepts)
 
@@ -29,6 +30,7 @@ def import_(
     save_model(
         model, out, card=f"# STAGE, imported\n\n- from: {checkpoint.name}, a checkpoint of the release\n"
     )
+    assert isinstance(model.stage, Stage)  # the release holds nothing else
     config = model.stage.config
     weights = sum(p.numel() for p in model.stage.parameters())
     print(

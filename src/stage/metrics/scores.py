@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,20 @@ class Scores:
     """Word that has a true box -> its average precision."""
     notes: tuple[str, ...] = ()
     """Why a score is missing, and which questions don't count."""
+
+    def without_spans(self) -> Scores:
+        """The scores of a system that does not localise, whose spans are no predictions."""
+        return replace(
+            self,
+            temporal_miou=None,
+            answer_span_accuracy=None,
+            recall=dict.fromkeys(self.recall),
+            per_question_type={
+                name: replace(scores, temporal_miou=None, answer_span_accuracy=None)
+                for name, scores in self.per_question_type.items()
+            },
+            notes=(*self.notes, "no Temp. mIoU, ASA and R@IoU: the system does not localise"),
+        )
 
     def to_json(self) -> dict[str, Any]:
         """As plain values for a JSON file; a missing score is null."""

@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 Streams = Literal["both", "video", "subtitles", "none"]
 
 
-class StageConfig(BaseModel):
-    """What fixes the shape and the arithmetic of a STAGE model. Defaults are the paper's (Sec. 4.2)."""
+class SystemConfig(BaseModel):
+    """What every system that answers is told of its input. Its own `kind` names it in configurations and folders."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    localises: ClassVar[bool] = False
+    """Whether it finds the moment; if not, it gives the whole clip as the span, which is no prediction."""
+
+    kind: str
     text_dim: int = Field(768, gt=0)
     """Size of a word vector: 768 for BERT-base, 300 for GloVe."""
     region_dim: int = Field(300, gt=0)
     """Size of a region vector, after PCA."""
+
+    @property
+    def reads_video(self) -> bool:
+        return True
+
+
+class StageConfig(SystemConfig):
+    """What fixes the shape and the arithmetic of a STAGE model. Defaults are the paper's (Sec. 4.2)."""
+
+    localises: ClassVar[bool] = True
+
+    kind: Literal["stage"] = "stage"
     streams: Streams = "both"
     """Which contexts the model reads. "none" answers from question and answers alone."""
     local_features: bool = True
@@ -40,6 +56,9 @@ class StageConfig(BaseModel):
     """What cosine similarities are multiplied with before the softmax."""
     span_margin: int = Field(3, ge=0)
     """Frames by which a proposed span is widened on both sides for the local feature."""
+    span_choice: Literal["product", "overlap"] = "product"
+    """Which span is predicted: the one of the largest product of probabilities, as in the paper, or the one whose
+    overlap with the true span is expected to be the largest."""
     release_padding: bool = False
     """Let convolutions see what padded positions hold, as the authors' release does. A prediction then depends
     a little on what shares its batch; needed only to reproduce the release's numbers."""

@@ -1,0 +1,109 @@
+"""The first two rows of Table 4: STAGE's backbone before streams are aligned (Sec. 5, "Backbone Model").
+
+Words attend to regions and to subtitle words at each frame as in STAGE, but what they find is never joined: each
+stream is encoded, pooled over words and frames, and scored; the scores are summed. There is no span predictor.
+Row 1 encodes sequences with recurrent networks, row 2 with STAGE's convolutions.
+
+Where the paper leaves room: encoders of input, attention and embedding are shared by both streams as in STAGE; the
+second encoder and the classifier are each stream's own; a recurrent encoder is one bidirectional LSTM layer in the
+place of a convolution block. With an attention weight above 0 it is supervised in space; the paper's rows are not.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from stage.batch import Batch, Context
+from stage.model.attention import MASKED, QAGuidedAttention
+from stage.model.baselines.baseline import Baseline, Scored
+from stage.model.baselines.layers import Recurrent, masked_max
+from stage.model.config import SystemConfig
+from stage.model.encoder import ConvEncoder, SharedEmbedding, VectorEmbedding
+from stage.model.sequences import Sequences
+from stage.model.span import Scorer
+
+INPUT_KERNEL, FUSION_KERNEL, UNITS, BLOCKS = 7, 5, 2, 1
+"""Of the convolutional encoders, as in STAGE."""
+
+
+class LateFusionConfig(SystemConfig):
+    """`encoder` chooses the row of Table 4: rnn is the first, cnn the second."""
+
+    kind: Literal["late_fusion"] = "late_fusion"
+    encoder: Literal["rnn", "cnn"] = "rnn"
+    hidden: int = Field(128, gt=0, multiple_of=2)
+    embedding: int = Field(300, gt=0)
+    dropout: float = Field(0.1, ge=0, lt=1)
+    attention_scale: float = Field(10.0, gt=0)
+    """What cosine similarities are multiplied with before the softmax."""
+
+
+class LateFusion(Baseline):
+    """Two streams with one attention, and a score of each."""
+
+    config: LateFusionConfig
+
+    def __init__(self, config: LateFusionConfig) -> None:
+        super().__init__()
+        self.config = config
+        d, size, dropout = config.hidden, config.embedding, config.dropout
+        self.text_embedding = VectorEmbedding(config.text_dim, size, dropout)
+        self.region_embedding = VectorEmbedding(config.region_dim, size, dropout)
+        self.shared_embedding = SharedEmbedding(size, d, dropout)
+        self.input_encoder = self._encoder(INPUT_KERNEL)
+        self.attention = QAGuidedAttention(d, dropout, config.attention_scale)
+        self.video_encoder, self.subtitle_encoder = self._encoder(FUSION_KERNEL), self._encoder(FUSION_KERNEL)
+        self.video_classifier, self.subtitle_classifier = Scorer(d, 1, dropout), Scorer(d, 1, dropout)
+
+    def forward(self, batch: Batch) -> Scored:
+        words = self._encode(self.text_embedding(batch.words), batch.word_mask)
+        regions = self.region_embedding(F.normalize(batch.pictures.elements, dim=-1))
+        dialogue = self.text_embedding(batch.dialogue.elements)
+        seen, region_scores = self._read(self.video_encoder, words, batch, regions, batch.pictures)
+        heard, subtitle_scores = self._read(self.subtitle_encoder, words, batch, dialogue, batch.dialogue)
+        logits = self.video_classifier(seen) + self.subtitle_classifier(heard)
+        return Scored(
+            logits.squeeze(-1).float(), region_scores=region_scores, subtitle_scores=subtitle_scores
+        )
+
+    def _read(
+        self, encoder: nn.Module, words: Tensor, batch: Batch, embedded: Tensor, context: Context
+    ) -> tuple[Tensor, Tensor]:
+        """A stream as every hypothesis sees it, the maximum over words and frames: (N, K, d).
+
+        Also the attention of words to its elements, (N, T, K, L_h, C).
+        """
+        elements = self._encode(embedded, context.mask)
+        # Frames of a question that share a context share what its words find in it.
+        asked_of = batch.frame_mask.nonzero()[:, 0] * len(elements) + context.of_frame[batch.frame_mask]
+        pairs, of_frame = torch.unique(asked_of, return_inverse=True)
+        question, row = pairs // len(elements), pairs % len(elements)
+        mask = batch.word_mask[question]  # (pairs, K, L_h)
+        asked = Sequences(words[question].flatten(1, 2), mask.flatten(1, 2))
+        attended = self.attention(asked, Sequences(elements[row], context.mask[row]))
+        found = masked_max(encoder(attended.joint.unflatten(1, mask.shape[1:]), mask), mask)
+        scores = attended.scores.unflatten(1, mask.shape[1:])
+        frames = to_frames(found[of_frame], batch.frame_mask)
+        return frames.amax(1), to_frames(scores[of_frame], batch.frame_mask)
+
+    def _encode(self, embedded: Tensor, mask: Tensor) -> Tensor:
+        encoded: Tensor = self.input_encoder(self.shared_embedding(embedded), mask)
+        return encoded
+
+    def _encoder(self, kernel: int) -> nn.Module:
+        d = self.config.hidden
+        if self.config.encoder == "rnn":
+            return Recurrent(d, d)
+        return ConvEncoder(d, kernel, UNITS, BLOCKS, self.config.dropout, see_padding=False)
+
+
+def to_frames(rows: Tensor, frame_mask: Tensor) -> Tensor:
+    """Rows of all real frames (F, ...) -> (N, T, ...), -1e10 where there is no frame."""
+    spread = rows.new_full((*frame_mask.shape, *rows.shape[1:]), MASKED)
+    spread[frame_mask] = rows
+    return spread

@@ -1,0 +1,140 @@
+"""Multi-task video question answering (Kim, Ma, Kim, Kim and Yoo, IJCNN 2019).
+
+A two-stream network answers. Two more tasks share its lower layers and give it supervision of their own: modality
+alignment (which subtitles were said in which frame; on the encoded streams) and temporal retrieval (when it is that
+the question asks of; on the streams matched with question and answer).
+
+The tasks and what they share are the paper's; the layers are our rendering of them. Regions and subtitle words
+are encoded and matched one by one, as in the two-stream model, and pooled to frames, so that all three tasks
+speak of the same frames; start and end are predicted for each hypothesis and trained on the right one, as in
+STAGE; the alignment is a hinge loss on cosine similarity against all other frames of the clip. The ratio of the
+tasks is scheduled, the easiest one first: the weight of the alignment falls in equal steps to zero, that of the
+retrieval is the span weight of the training.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import ClassVar, Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from stage.batch import Batch
+from stage.model.attention import MASKED
+from stage.model.baselines.baseline import Baseline, Scored, losses_of
+from stage.model.baselines.inputs import Embedding, Texts, by_frame, split_hypotheses
+from stage.model.baselines.layers import Recurrent, masked_max, masked_mean
+from stage.model.baselines.two_stream import encode_texts, match
+from stage.model.config import SystemConfig
+from stage.model.dropout import Dropout
+from stage.model.losses import Losses, LossWeights
+from stage.model.sequences import Sequences
+from stage.model.span import Scorer, SpanLogits
+
+MARGIN = 0.2
+"""By which a frame's own subtitles are to be nearer to it than those of other frames."""
+
+
+class MultiTaskConfig(SystemConfig):
+    """Sizes as those of the two-stream model."""
+
+    localises: ClassVar[bool] = True
+
+    kind: Literal["multi_task"] = "multi_task"
+    hidden: int = Field(128, gt=0, multiple_of=2)
+    embedding: int = Field(300, gt=0)
+    dropout: float = Field(0.1, ge=0, lt=1)
+    alignment_weight: float = Field(1.0, ge=0)
+    """Of the alignment loss in the first step."""
+    alignment_steps: int = Field(2000, gt=0)
+    """Training steps after which that weight has come down to zero."""
+
+
+class MultiTask(Baseline):
+    """Encoders that all tasks share, frames that answer and retrieval share, a head for each task."""
+
+    config: MultiTaskConfig
+    steps: Tensor
+
+    def __init__(self, config: MultiTaskConfig) -> None:
+        super().__init__()
+        self.config = config
+        d, dropout = config.hidden, config.dropout
+        self.embedding = Embedding(config.text_dim, config.region_dim, config.embedding, dropout)
+        self.encoder = Recurrent(config.embedding, d)
+        self.video, self.subtitles = MatchedFrames(d, dropout), MatchedFrames(d, dropout)
+        self.video_score, self.subtitle_score = Scorer(d, 1, dropout), Scorer(d, 1, dropout)
+        self.start, self.end = Scorer(2 * d, 1, dropout), Scorer(2 * d, 1, dropout)
+        self.video_alignment, self.subtitle_alignment = nn.Linear(d, d), nn.Linear(d, d)
+        self.register_buffer("steps", torch.zeros((), dtype=torch.long))
+
+    def forward(self, batch: Batch) -> Scored:
+        return self._score(batch, *self._read(batch))
+
+    def losses(self, batch: Batch, weights: LossWeights) -> tuple[Losses, Tensor]:
+        """As of all baselines; the alignment loss is part of the total alone."""
+        video, subtitles = self._read(batch)
+        scored = self._score(batch, video, subtitles)
+        losses = losses_of(scored, batch, weights)
+        left = 1 - float(self.steps) / self.config.alignment_steps
+        if self.training:
+            self.steps += 1
+        if left > 0 and self.config.alignment_weight:
+            ratio = left * self.config.alignment_weight
+            losses = replace(losses, total=losses.total + ratio * self._alignment_loss(video, subtitles))
+        return losses, scored.logits
+
+    def _read(self, batch: Batch) -> tuple[Sequences, Sequences]:
+        """Elements of every frame, encoded before any question is asked: regions and subtitle words."""
+        regions = self.encoder(self.embedding.regions(batch.pictures.elements), batch.pictures.mask)
+        words = self.encoder(self.embedding.words(batch.dialogue.elements), batch.dialogue.mask)
+        return (
+            by_frame(regions, batch.pictures, batch.frame_mask),
+            by_frame(words, batch.dialogue, batch.frame_mask),
+        )
+
+    def _score(self, batch: Batch, video: Sequences, subtitles: Sequences) -> Scored:
+        texts = encode_texts(self.embedding, self.encoder, split_hypotheses(batch))
+        seen = self.video(video, batch.frame_mask, texts)
+        heard = self.subtitles(subtitles, batch.frame_mask, texts)
+        clip = batch.frame_mask[:, None].expand(seen.shape[:-1])  # (N, K, T)
+        logits = self.video_score(masked_max(seen, clip)) + self.subtitle_score(masked_max(heard, clip))
+        frames = torch.cat([seen, heard], dim=-1)
+        start, end = (
+            head(frames).squeeze(-1).float().masked_fill(~clip, MASKED) for head in (self.start, self.end)
+        )
+        return Scored(logits.squeeze(-1).float(), SpanLogits(start, end))
+
+    def _alignment_loss(self, video: Sequences, subtitles: Sequences) -> Tensor:
+        """Hinge loss, from pictures to subtitles and back, summed over the questions.
+
+        Frames with the same sentences have the same vector, so that neither draws the other away.
+        """
+        seen = self.video_alignment(masked_mean(video.values, video.mask))
+        heard = self.subtitle_alignment(masked_mean(subtitles.values, subtitles.mask))
+        similarity = F.normalize(seen, dim=-1) @ F.normalize(heard, dim=-1).transpose(1, 2)  # (N, T, T)
+        own = similarity.diagonal(dim1=1, dim2=2)
+        hinges = F.relu(MARGIN + similarity - own[:, :, None]) + F.relu(MARGIN + similarity - own[:, None])
+        both = video.mask.any(-1) & subtitles.mask.any(-1)
+        others = ~torch.eye(similarity.shape[1], dtype=torch.bool, device=similarity.device)
+        pairs = both[:, :, None] & both[:, None] & others
+        return ((hinges * pairs).sum((1, 2)) / pairs.sum((1, 2)).clamp(min=1)).sum()
+
+
+class MatchedFrames(nn.Module):
+    """A stream matched with question and answer, as frames in their order: (N, T, C, d) -> (N, K, T, d)."""
+
+    def __init__(self, dim: int, dropout: float) -> None:
+        super().__init__()
+        self.fuse = nn.Sequential(nn.LayerNorm(5 * dim), Dropout(dropout), nn.Linear(5 * dim, dim), nn.ReLU())
+        self.encoder = Recurrent(dim, dim)
+
+    def forward(self, stream: Sequences, frame_mask: Tensor, texts: Texts) -> Tensor:
+        matched = self.fuse(match(stream.values.flatten(1, 2), texts))
+        by_frame = matched.unflatten(2, stream.mask.shape[1:])  # (N, K, T, C, d)
+        pooled = masked_max(by_frame, stream.mask[:, None].expand(by_frame.shape[:-1]))
+        encoded: Tensor = self.encoder(pooled, frame_mask[:, None].expand(pooled.shape[:-1]))
+        return encoded
