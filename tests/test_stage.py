@@ -11,7 +11,7 @@ from stage.batch import Batch, Context, GroundingTargets, Targets
 from stage.model.config import StageConfig, Streams
 from stage.model.dropout import Dropout
 from stage.model.losses import LossWeights, draw_pairs, stage_losses, training_proposals
-from stage.model.span import SpanLogits, best_spans, span_iou
+from stage.model.span import SpanLogits, best_spans, overlapping_spans, span_iou
 from stage.model.stage import Stage
 
 SIZES = {"text_dim": 12, "region_dim": 10, "hidden": 16, "embedding": 14}
@@ -151,6 +151,30 @@ def test_the_best_span_agrees_with_a_scan_on_any_probabilities() -> None:
     assert list(zip(spans.start.tolist(), spans.end.tolist(), strict=True)) == scanned
 
 
+def test_the_span_of_the_largest_expected_overlap_is_that_of_a_plain_count() -> None:
+    g = torch.Generator().manual_seed(5)
+    start, end = torch.rand(20, 7, generator=g).softmax(-1), torch.rand(20, 7, generator=g).softmax(-1)
+    found = overlapping_spans(start, end)
+    pairs = [(i, j) for i in range(7) for j in range(i, 7)]
+    for n in range(20):
+        expected = {
+            (i, j): sum(
+                float(start[n, k] * end[n, m] * span_iou(*map(torch.tensor, (i, j, k, m)))) for k, m in pairs
+            )
+            for i, j in pairs
+        }
+        chosen = int(found.start[n]), int(found.end[n])
+        assert expected[chosen] == pytest.approx(max(expected.values()), rel=1e-5)
+        assert float(found.score[n]) == pytest.approx(expected[chosen], rel=1e-5)
+
+
+def test_in_a_long_film_the_overlap_is_looked_for_around_the_likeliest_span() -> None:
+    start, end = torch.zeros(500), torch.zeros(500)
+    start[480], end[490] = 1.0, 1.0
+    found = overlapping_spans(start, end)
+    assert (int(found.start), int(found.end)) == (480, 490)
+
+
 def test_span_overlap_counts_both_end_frames() -> None:
     one, four = torch.tensor(1), torch.tensor(4)
     assert float(span_iou(one, four, one, four)) == 1.0
@@ -194,6 +218,23 @@ def test_every_weight_learns(streams: Streams) -> None:
     losses.total.backward()
     still = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.isfinite().all()]
     assert still == []
+
+
+def test_bfloat16_gives_nearly_the_same_answers_and_gradients() -> None:
+    model, batch = make_model(), make_batch()
+    losses, logits = stage_losses(model, batch, LossWeights(attention=0.0))
+    losses.total.backward()
+    exact = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+    model.zero_grad()
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded, rounded_logits = stage_losses(model, batch, LossWeights(attention=0.0))
+    rounded.total.backward()
+    torch.testing.assert_close(rounded_logits, logits, rtol=0.05, atol=0.05)
+    whole = torch.cat([g.flatten() for g in exact.values()])
+    same = torch.cat(
+        [p.grad.flatten() for name, p in model.named_parameters() if name in exact and p.grad is not None]
+    )
+    assert float(torch.cosine_similarity(whole, same, dim=0)) > 0.98
 
 
 def test_a_weight_of_zero_leaves_a_supervision_out() -> None:

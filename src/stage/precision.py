@@ -14,7 +14,7 @@ def bfloat16_pays(device: str = "cpu") -> bool:
     CPUs that don't have it in hardware compute it by conversion, tens of times slower than float32.
     """
     if device == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device != "cpu":
         return False
     # torch has no public question for this.

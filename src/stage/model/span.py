@@ -67,6 +67,28 @@ def best_spans(start: Tensor, end: Tensor) -> Spans:
     return Spans(best_start_at.gather(-1, end_at[..., None]).squeeze(-1), end_at, score)
 
 
+OVERLAP_WINDOW = 64
+"""Frames around the most probable span among which one of the largest expected overlap is looked for."""
+
+
+def overlapping_spans(start: Tensor, end: Tensor) -> Spans:
+    """The span whose IoU with the true one is expected to be the largest, if start and end are as probable as told.
+
+    The pair of the largest product is often a short one: of many likely pairs it is one. This one is judged by all
+    of them. start, end: (..., T) probabilities. The score is the expected IoU.
+    """
+    frames = start.shape[-1]
+    likely = best_spans(start, end)
+    window = min(frames, OVERLAP_WINDOW)
+    first = ((likely.start + likely.end - window) // 2 + 1).clamp(0, frames - window)
+    at = first[..., None] + torch.arange(window, device=start.device)
+    begins, ends = torch.triu_indices(window, window, device=start.device)
+    iou = span_iou(begins[:, None], ends[:, None], begins, ends)
+    probable = start.gather(-1, at)[..., begins] * end.gather(-1, at)[..., ends]
+    score, best = (probable @ iou).max(dim=-1)
+    return Spans(first + begins[best], first + ends[best], score)
+
+
 def first_running_maximum(x: Tensor) -> tuple[Tensor, Tensor]:
     """Running maximum along the last axis, and where each was first reached."""
     maximum = x.cummax(dim=-1).values

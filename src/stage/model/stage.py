@@ -15,7 +15,15 @@ from stage.model.config import StageConfig
 from stage.model.encoder import ConvEncoder, SharedEmbedding, VectorEmbedding
 from stage.model.pieces import Piece, pad_words, pieces_of, to_batch
 from stage.model.sequences import Sequences
-from stage.model.span import Scorer, SpanLogits, SpanPredictor, Spans, best_spans, pool_span
+from stage.model.span import (
+    Scorer,
+    SpanLogits,
+    SpanPredictor,
+    Spans,
+    best_spans,
+    overlapping_spans,
+    pool_span,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +157,8 @@ class Stage(nn.Module):
         grounded: Grounded = self(batch)
         start = grounded.span_logits.start.softmax(dim=-1)
         end = grounded.span_logits.end.softmax(dim=-1)
-        spans = best_spans(start, end)
+        choose = overlapping_spans if self.config.span_choice == "overlap" else best_spans
+        spans = choose(start, end)
         return Answered(self.score(grounded, spans.start, spans.end), spans, start, end, grounded)
 
     def _encoder(self, kernel: int, units: int, blocks: int) -> ConvEncoder:
