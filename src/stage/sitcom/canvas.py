@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import cv2
@@ -46,6 +47,13 @@ class Canvas:
         half_width, half_height = WIDTH / 2 / self.zoom, HEIGHT / 2 / self.zoom
         self.left = min(max(camera.x, half_width), WIDTH - half_width) - half_width
         self.top = min(max(camera.y, half_height), HEIGHT - half_height) - half_height
+
+    def copy(self) -> Canvas:
+        """A canvas of its own with what has been drawn."""
+        other = copy(self)
+        other.picture, other.owner = self.picture.copy(), self.owner.copy()
+        other.items = [replace(item) for item in self.items]
+        return other
 
     @contextmanager
     def item(self, label: str) -> Iterator[None]:

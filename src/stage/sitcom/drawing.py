@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from stage.sitcom.canvas import Canvas
 from stage.sitcom.furniture import PIECES
 from stage.sitcom.people import draw_actor, size_at
 from stage.sitcom.places import background
 from stage.sitcom.things import HELD_THINGS, WORN_THINGS
-from stage.sitcom.world import Prop, Setting
+from stage.sitcom.world import Camera, Prop, Setting
 from stage.types import Box, Image
 
 
@@ -26,13 +27,20 @@ class Drawn:
 
 def draw(setting: Setting) -> Drawn:
     """Furniture first, then actors from the back to the front; the same setting gives the same pixels."""
-    c = Canvas(setting.camera, background(setting.place, setting.light, setting.camera))
-    for prop in setting.props:
-        with c.item(prop.kind):
-            _draw_prop(c, prop)
+    c = _stage(setting.place, setting.light, setting.props, setting.camera).copy()
     for actor in sorted(setting.actors, key=lambda a: a.y):
         draw_actor(c, actor)
     return Drawn(c.picture, c.boxes())
+
+
+@lru_cache(maxsize=8)
+def _stage(place: str, light: int, props: tuple[Prop, ...], camera: Camera) -> Canvas:
+    """The place with its furniture: the same in all pictures of a shot."""
+    c = Canvas(camera, background(place, light, camera))
+    for prop in props:
+        with c.item(prop.kind):
+            _draw_prop(c, prop)
+    return c
 
 
 def _draw_prop(c: Canvas, prop: Prop) -> None:
