@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +14,13 @@ from stage.dataset import project
 from stage.errors import InputError
 from stage.examples import Example, collate, make_example
 from stage.extraction import Progress, detect_frames
+from stage.features.cache import RegionCache
 from stage.features.regions import RegionDetector, load_detector
-from stage.features.store import FeatureAttributes, FeatureStore, cache_folder
+from stage.features.store import FeatureAttributes, cache_folder
 from stage.features.text import TextEncoder, load_text_encoder
-from stage.media.subtitles import check_overlap, read_subtitles, subtitles_of, tokenise
-from stage.media.video import Video, fingerprint, open_video
+from stage.media.film import Film, open_film
+from stage.media.subtitles import tokenise
+from stage.media.video import Video, fingerprint
 from stage.model.stage import Answered
 from stage.predicting import grounded_words, predictions_of
 from stage.trained import DEFAULT_MODEL, TrainedModel, load_model
@@ -30,6 +32,7 @@ from stage.types import (
     Evidence,
     Image,
     Moment,
+    Prediction,
     Question,
     Regions,
     WordBoxes,
@@ -68,28 +71,25 @@ class Answerer:
         Regions are kept in `cache` (by default the user's cache folder), so that a film is looked at once only.
         Raises InputError if either file can't be used, or the subtitles are those of another film.
         """
-        film = open_video(Path(video))
-        found = read_subtitles(Path(subtitles)) if subtitles else subtitles_of(film.path)
-        sentences = found.sentences if found else ()
-        notes = [*film.notes, *(found.notes if found else ("no subtitles: the pictures alone are asked",))]
-        if sentences:
-            notes += check_overlap(sentences, film.duration)
-        clip = Clip(film.name, film.frame_count, film.width, film.height, sentences)
-        regions = self._regions(film, cache or cache_folder(), progress or (lambda done, of, what: None))
-        words = self.text.encode([s.text for s in sentences]) if sentences else []
-        return OpenFilm(self, film, ClipFeatures(clip, tuple(words), regions), tuple(notes))
+        return self.look_at(open_film(video, subtitles), cache=cache, progress=progress)
 
-    def _regions(self, film: Video, cache: Path, progress: Progress) -> dict[int, Regions]:
+    def look_at(self, film: Film, *, cache: Path | None = None, progress: Progress | None = None) -> OpenFilm:
+        """The same for a film that is open already. Raises InputError if its pictures can't be read any more."""
         names = FeatureAttributes(self.text.name, self.text.dim, self.detector.name, self.detector.dim)
-        store = FeatureStore.create(cache / names.digest, names)
-        key = fingerprint(film.path)
-        regions = dict(store.clip(key)) if store.has_clip(key) else {}
-        missing = [frame for frame in film.model_frames(limit=None) if frame not in regions]
-        for done, (frame, found) in enumerate(detect_frames(film, missing, self.detector), 1):
+        kept = RegionCache(cache or cache_folder(), names, fingerprint(film.video.path))
+        regions = self._regions(film.video, kept, progress or (lambda done, of, what: None))
+        words = self.text.encode([s.text for s in film.sentences]) if film.sentences else []
+        features = ClipFeatures(film.clip, tuple(words), regions)
+        return OpenFilm(self, film.video, features, (*film.notes, *kept.notes))
+
+    def _regions(self, video: Video, kept: RegionCache, progress: Progress) -> dict[int, Regions]:
+        regions = kept.read()
+        missing = [frame for frame in video.model_frames(limit=None) if frame not in regions]
+        for done, (frame, found) in enumerate(detect_frames(video, missing, self.detector), 1):
             regions[frame] = found
             progress(done, len(missing), "frames")
             if done % FRAMES_BETWEEN_SAVES == 0 or done == len(missing):
-                store.put_clip(key, regions)
+                kept.keep(regions)
         projection, count = self.model.projection, self.model.limits.regions
         return {frame: project(found, projection, count) for frame, found in regions.items()}
 
@@ -142,7 +142,7 @@ def evidence_of(
     answered: Answered, example: Example, clip: Clip, known: Sequence[str], notes: tuple[str, ...]
 ) -> Evidence:
     """What the model says of the only question of a batch, with what it looked at in every frame."""
-    prediction = predictions_of(answered, [example], frozenset(known))[0]
+    prediction = within_film(predictions_of(answered, [example], frozenset(known))[0], clip)
     k = prediction.answer_index
     concepts = concept_words(example.question.hypotheses[k], frozenset(known))
     start, end = (p[0, k].tolist() for p in (answered.start_probabilities, answered.end_probabilities))
@@ -161,6 +161,12 @@ def evidence_of(
         )
         moments.append(Moment(frame, start[t], end[t], grounding, attended))
     return Evidence(clip, example.question, prediction, concepts, tuple(moments), notes)
+
+
+def within_film(prediction: Prediction, clip: Clip) -> Prediction:
+    """The same with spans cut where the film ends: the last frame stands for two seconds, which it may not have."""
+    spans = tuple((start, max(start, min(end, clip.duration))) for start, end in prediction.spans)
+    return replace(prediction, spans=spans)
 
 
 def attended_sentences(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from stage.types import Evidence
+from stage.types import FRAMES_PER_SECOND, Evidence
 
 
 def ask(
@@ -28,23 +29,26 @@ def ask(
     from stage.answering import Answerer, checked
     from stage.commands.progress import progress_bar
     from stage.evidence import to_json
+    from stage.media.film import open_film
     from stage.page import frames_to_show, render, write_page
 
     checked(question, answer)
+    opened = open_film(video, subtitles)  # before the model is loaded: what can't be used is told at once
     with progress_bar("Looking at the film") as progress:
-        film = Answerer.from_pretrained(model).open(video, subtitles, progress=progress)
+        film = Answerer.from_pretrained(model).look_at(opened, progress=progress)
         evidence = film.ask(question, answer)
-    if report:
-        pictures = film.pictures(frames_to_show(evidence))
-        write_page(report, render([(evidence, pictures)], title=film.film.name))
     if as_json:
         print(json.dumps(to_json(evidence)))
     else:
-        _show(evidence, report)
+        _show(evidence)
+    if report:  # after the answer, which a page that can't be written must not take along
+        pictures = film.pictures(frames_to_show(evidence))
+        write_page(report, render([(evidence, pictures)], title=film.film.name))
+        print(f"evidence page: {report}", file=sys.stderr if as_json else sys.stdout)
 
 
-def _show(evidence: Evidence, report: Path | None) -> None:
-    console = Console(highlight=False)
+def _show(evidence: Evidence) -> None:
+    console = Console(highlight=False, markup=False, emoji=False)
     table = Table(box=None, show_header=False, pad_edge=False)
     for i, text in enumerate(evidence.question.answers):
         chosen = i == evidence.prediction.answer_index
@@ -56,12 +60,9 @@ def _show(evidence: Evidence, report: Path | None) -> None:
     for word in evidence.concepts:
         seen = [w for m in evidence.moments if start <= m.time <= end for w in m.grounding if w.word == word]
         if seen:
-            best = max((w for w in seen), key=lambda w: w.boxes[0].score)
+            best = max(seen, key=lambda w: w.boxes[0].score)
             corners = ", ".join(f"{c:.0f}" for c in best.boxes[0].corners)
-            console.print(
-                f"  {word}: box ({corners}) at {best.frame / 3:.1f} s, score {best.boxes[0].score:.2f}"
-            )
+            time = best.frame / FRAMES_PER_SECOND
+            console.print(f"  {word}: box ({corners}) at {time:.1f} s, score {best.boxes[0].score:.2f}")
     for note in evidence.notes:
-        console.print(f"note: {note}", style="yellow")
-    if report:
-        console.print(f"evidence page: {report}")
+        console.print(f"note: {note}", style="yellow", soft_wrap=True)

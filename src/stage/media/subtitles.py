@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import html
 import math
 import re
 import unicodedata
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -29,6 +31,7 @@ MOST_CONTROL_CHARACTERS = 0.05
 """Share of characters; what has more is not a text."""
 
 STAMP = r"(?:\d+:)?\d+:\d+[.,]\d+"
+SRT_STAMP = re.compile(r"\d,\d+ *-->")
 NEGATIVE_STAMP = re.compile(rf"(?<![-\d])-{STAMP}(?=.*-->)|(?<=-->)\s*-{STAMP}")
 BLOCK = re.compile(r"(?<=\n\n)(?:NOTE|STYLE|REGION)(?=\s).*?(?=\n\n|\Z)", re.DOTALL)
 CUE_NAME = re.compile(rf"(?<=\n\n)[^\n]+\n(?={STAMP} *-->)")
@@ -151,7 +154,9 @@ def _read_text(path: Path) -> tuple[str, list[str]]:
 
 
 def _encoding(raw: bytes) -> str:
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if raw.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "utf-32"
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     if raw[1::2].count(0) > len(raw) / 5:
         return "utf-16-le"
@@ -171,7 +176,8 @@ def _parse(path: Path, text: str, notes: list[str]) -> list[_Cue]:
     if "[Events]" in text:
         kind = "ssa" if "[V4 Styles]" in text else "ass"
     else:
-        kind = "vtt" if text.startswith("WEBVTT") or path.suffix.lower() == ".vtt" else "srt"
+        named = path.suffix.lower() == ".vtt" and not SRT_STAMP.search(text)
+        kind = "vtt" if text.startswith("WEBVTT") or named else "srt"
         text = re.sub(r"\n[ \t]+(?=\n)", "\n", text)
         text, negative = NEGATIVE_STAMP.subn(" 00:00:00.000", text)
         text = CUE_NAME.sub("", BLOCK.sub("", text))
@@ -179,7 +185,8 @@ def _parse(path: Path, text: str, notes: list[str]) -> list[_Cue]:
         if negative:
             notes.append(f"{path.name}: {negative} times before the film's beginning are cut at 0 s")
     try:
-        events = pysubs2.SSAFile.from_string(text, kind).events
+        with warnings.catch_warnings(action="ignore"):
+            events = pysubs2.SSAFile.from_string(text, kind).events
     except (pysubs2.exceptions.Pysubs2Error, ValueError, IndexError, KeyError) as error:
         raise InputError(f"{path}: can't be read as subtitles ({error}); is it damaged?") from None
     spoken = [event for event in events if not event.is_comment]

@@ -37,7 +37,7 @@ MISSING = 1.0
 LATE_PICTURES = 0.1
 """Seconds; sound that begins less than this before the pictures does not begin the film (coders pad it)."""
 SAMPLE_BYTES = 4 << 20
-STILL_FORMATS = ("image2", "_pipe", "tty")
+STILL_FORMATS = ("image2", "_pipe", "tty", "concat")
 
 
 @dataclass(frozen=True, slots=True)

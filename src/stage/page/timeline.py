@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from stage.page.wording import clock
 from stage.types import FRAMES_PER_SECOND, MODEL_STRIDE, Evidence, Moment
 
 STEP = MODEL_STRIDE / FRAMES_PER_SECOND
@@ -12,7 +13,8 @@ STEP = MODEL_STRIDE / FRAMES_PER_SECOND
 
 PATH_WIDTH, PATH_HEIGHT = 1000, 100
 _TICK_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600)
-_MOST_TICKS = 13
+_MOST_TICKS, _MOST_LONG_TICKS = 13, 8
+"""On the axis; long ones are those with hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +42,6 @@ class Curve:
 
     path: str
     peak: float
-    peak_band: Band
-    peak_height: float
-    """In [0, 1]: the peak as a share of the plot's height."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,15 +115,15 @@ def _curve(moments: Sequence[Moment], values: Sequence[float], top: float, lengt
         left, right = (PATH_WIDTH * x / 100 for x in (b.left, b.left + b.width))
         path.append(f"H{left:.1f}V{PATH_HEIGHT * (1 - value / top):.1f}H{right:.1f}")
     path.append(f"V{PATH_HEIGHT}H{PATH_WIDTH}")
-    highest = max(range(len(values)), key=lambda i: values[i])
-    return Curve("".join(path), values[highest], bands[highest], values[highest] / top)
+    return Curve("".join(path), max(values))
 
 
 def _ticks(length: float) -> tuple[Tick, ...]:
-    step = next((s for s in _TICK_STEPS if length / s < _MOST_TICKS), _TICK_STEPS[-1])
+    most = _MOST_TICKS if length < 3600 else _MOST_LONG_TICKS
+    step = next((s for s in _TICK_STEPS if length / s < most), _TICK_STEPS[-1])
     times = range(0, int(length) + 1, step)
     return tuple(Tick(100 * t / length, _tick_text(t, length), i % 2 == 1) for i, t in enumerate(times))
 
 
 def _tick_text(time: int, length: float) -> str:
-    return f"{time} s" if length < 60 else f"{time // 60}:{time % 60:02d}"
+    return f"{time} s" if length < 60 else clock(time)

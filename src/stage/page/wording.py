@@ -46,8 +46,15 @@ def seconds(time: float, duration: float) -> str:
     """A time in a clip of this duration: "12.3 s"; from a minute on "1:02.3"."""
     if duration < 60:
         return f"{time:.1f} s"
-    tenths = round(time * 10)
-    return f"{tenths // 600}:{tenths % 600 // 10:02d}.{tenths % 10}"
+    whole, tenth = divmod(round(time * 10), 10)
+    return f"{clock(whole)}.{tenth}"
+
+
+def clock(time: int) -> str:
+    """Whole seconds as "1:02", or "1:00:02"."""
+    minutes, second = divmod(time, 60)
+    hour, minute = divmod(minutes, 60)
+    return f"{hour}:{minute:02d}:{second:02d}" if hour else f"{minute}:{second:02d}"
 
 
 def span_text(span: tuple[float, float], duration: float) -> str:
