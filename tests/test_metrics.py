@@ -386,3 +386,9 @@ def test_proposal_recall_is_the_share_of_true_boxes_that_a_region_holds() -> Non
     assert proposal_recall([known], lambda clip: seen[clip]) == pytest.approx(1 / 3)
     assert proposal_recall([known], lambda clip: seen[clip], count=21) == pytest.approx(2 / 3)
     assert np.isnan(proposal_recall([question(1, boxes={})], lambda clip: seen[clip]))
+
+
+def test_a_box_turned_inside_out_overlaps_nothing() -> None:
+    inside_out = np.array([[10, 10, 8, 8], [10, 10, 3, 30], [50, 50, 10, 10]], np.float32)
+    true = np.array([[10, 10, 8, 8], [0, 0, 40, 40], [5, 5, 60, 60]], np.float32)
+    assert voc_iou(inside_out, true).tolist() == [0.0, 0.0, 0.0]

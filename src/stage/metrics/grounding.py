@@ -110,14 +110,15 @@ def voc_iou(a: Singles, b: Singles) -> Singles:
     """IoU of boxes (N, 4) with boxes (N, 4), row by row, as VOC's devkit counts pixels.
 
     Corners are taken for whole pixels that belong to the box: one is added to right and bottom, and widths count
-    both ends once more.
+    both ends once more. A box turned inside out overlaps nothing.
     """
     areas = (a[:, 2] - a[:, 0] + 2) * (a[:, 3] - a[:, 1] + 2) + (b[:, 2] - b[:, 0] + 2) * (
         b[:, 3] - b[:, 1] + 2
     )
     sides = np.minimum(a[:, 2:], b[:, 2:]) - np.maximum(a[:, :2], b[:, :2]) + 2
     intersection = sides.clip(min=0).prod(axis=1)
-    ratio: Singles = intersection / (areas - intersection)
+    union = areas - intersection
+    ratio: Singles = np.divide(intersection, union, out=np.zeros_like(union), where=union > 0)
     return ratio
 
 
