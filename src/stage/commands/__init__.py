@@ -22,8 +22,6 @@ COMMANDS = (
     "predict",
     "evaluate",
     "compare",
-    "tables",
-    "errors",
     "detector",
     "finetune-text",
     "import",
