@@ -93,5 +93,7 @@ def test_pairs_follow_each_other_half_of_the_time_and_no_clip_is_in_both_parts(b
 
 
 def test_too_little_text_is_refused() -> None:
-    with pytest.raises(InputError, match="too few"):
-        sentence_pairs(*clips(3))
+    with pytest.raises(InputError, match="1 clips hold too little text"):
+        sentence_pairs(*clips(1))
+    kept, held = sentence_pairs(*clips(3))
+    assert (len(kept), len(held)) == (2 * 3, 3)

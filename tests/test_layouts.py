@@ -23,6 +23,7 @@ from stage.layouts.packing import pack_release
 from stage.layouts.release import open_release
 from stage.model.config import StageConfig
 from stage.model.stage import Stage
+from stage.predicting import predict
 
 TEXT_DIM, REGION_DIM, FRAMES = 4, 6, 24
 
@@ -165,6 +166,39 @@ def test_what_is_irregular_is_counted_and_named_and_not_fatal(
         assert torch.isfinite(model.answer(collate([questions.example(i)])).logits).all()
 
 
+def test_a_test_split_without_truth_is_predicted_and_questions_without_answer_are_not_trained_on(
+    release: Release,
+) -> None:
+    no_truth(release)
+    root = release.write()
+    assert [q.qid for q in open_questions(root / "train", Limits()).answered().questions] == [
+        0,
+        1,
+        10,
+        20,
+        21,
+    ]
+    truth = ("answer_idx", "ts", "bbox")
+    write_json(
+        root / "tvqa_plus_test_preprocessed.json",
+        [{key: value for key, value in q.items() if key not in truth} for q in release.questions],
+    )
+    test = open_questions(root / "test", Limits())
+    model = Stage(StageConfig(text_dim=TEXT_DIM, region_dim=REGION_DIM, hidden=8)).eval()
+    predictions = predict(model, [test.example(i) for i in range(len(test))], {"mug"})
+    assert [p.qid for p in predictions] == [q.qid for q in test.questions]
+    with pytest.raises(InputError, match="nothing to train on"):
+        test.answered()
+
+
+def test_a_pickle_beside_the_features_is_not_read(release: Release) -> None:
+    root = release.write()
+    (root / "tvqa_bbt_frcn_vg_hq_20_100.json").unlink()
+    (root / "det_visual_concepts_hq.pickle").write_bytes(b"anything")
+    with pytest.raises(InputError, match=r"concepts_hq\.pickle was not read"):
+        open_questions(root / "train", Limits())
+
+
 def test_a_wrong_dimension_is_told_with_both_numbers(release: Release) -> None:
     release.region_dims["s01e01_clip"] = 5
     questions = open_questions(release.write() / "train", Limits())
@@ -235,9 +269,13 @@ def test_tvqa_is_read_from_lines_without_boxes(release: Release) -> None:
     (root / "tvqa_train.jsonl").write_text("\n".join(lines) + "\n")
     questions = open_questions(root / "train", Limits())
     assert [q.span for q in questions.questions[:2]] == [(1.2, 4.5), None]
-    batch = collate([questions.example(i) for i in range(2)])
+    batch = collate([questions.example(i) for i in (0, 2)])
     assert batch.targets is not None
+    assert batch.targets.start is not None
     assert batch.targets.grounding is None
+    unknown = collate([questions.example(1)])
+    assert unknown.targets is not None
+    assert unknown.targets.start is None
 
 
 def test_detections_are_found_in_a_file_of_any_spacing_and_spelling(tmp_path: Path) -> None:

@@ -75,6 +75,13 @@ class QuestionSet:
         if ours != theirs:
             raise InputError(f"{other.name}: features are {theirs}, but those of {self.name} are {ours}")
 
+    def answered(self) -> QuestionSet:
+        """The questions whose right answer is known: those that can be trained on. Raises InputError if none is."""
+        known = [q for q in self.questions if q.answer_index is not None]
+        if not known:
+            raise InputError(f"{self.name}: no question has an answer_idx, so there is nothing to train on")
+        return QuestionSet(self.name, known, self.clips, self.source, self.limits, self.notes)
+
     def fit_projection(self, components: int, seed: int) -> None:
         """Find the principal components of the set's region features, and use them from now on."""
         self.projection = fit_pca(self._region_features(seed), components)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +28,8 @@ def predict(
     trained = load_model(model)
     questions = open_questions(data, trained.limits)
     trained.check_features(questions.source.attributes, questions.name)
+    for note in questions.notes:
+        print(f"{questions.name}: {note}", file=sys.stderr)
     if vocabulary is None:
         words = build_vocabulary(questions.questions)
         write_vocabulary(out.parent / "word2idx.json", words)

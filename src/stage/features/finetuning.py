@@ -52,21 +52,22 @@ class TextScores:
 def sentence_pairs(
     questions: Sequence[Question], clips: Sequence[Clip]
 ) -> tuple[list[SentencePair], list[SentencePair]]:
-    """For training, and held out: the text of every tenth clip."""
+    """For training, and held out: the text of every tenth clip, or of the last one of fewer."""
     kept: list[SentencePair] = []
     held: list[SentencePair] = []
     of_clip: dict[str, list[Question]] = {}
     for question in questions:
         of_clip.setdefault(question.clip, []).append(question)
+    every = min(HELD_OUT, len(clips))
     for i, clip in enumerate(sorted(clips, key=lambda c: c.name)):
         pairs = [SentencePair(a.text, b.text) for a, b in pairwise(clip.sentences)]
         for q in of_clip.get(clip.name, ()):
             if q.answer_index is not None:
                 pairs.append(SentencePair(q.text, q.answers[q.answer_index]))
-        (held if i % HELD_OUT == HELD_OUT - 1 else kept).extend(pairs)
+        (held if i % every == every - 1 else kept).extend(pairs)
     if not kept or not held:
         raise InputError(
-            f"{len(clips)} clips are too few to fine-tune on and to hold some out; take {HELD_OUT} or more"
+            f"{len(clips)} clips hold too little text to fine-tune on and to hold some out; take {HELD_OUT} or more"
         )
     return kept, held
 
@@ -151,7 +152,7 @@ def finetune(
         generator=torch.Generator().manual_seed(seed),
     )
     trainer.fit(
-        PreTraining(model, learning_rate, steps),
+        PreTraining(model.train(), learning_rate, steps),
         loader,
         ckpt_path=last if last.exists() else None,
         weights_only=True,

@@ -67,7 +67,9 @@ def _only(root: Path, pattern: str) -> Path:
     found = sorted(root.glob(pattern))
     if len(found) != 1:
         names = ", ".join(path.name for path in found) or "none"
-        raise InputError(f"{root}: needs one file {pattern}, but has {names}")
+        pickles = [path.name for path in sorted(root.glob("*.p*kl*"))]
+        advice = f"; {pickles[0]} was not read, since unpickling it could run code" if pickles else ""
+        raise InputError(f"{root}: needs one file {pattern}, but has {names}{advice}")
     return found[0]
 
 
