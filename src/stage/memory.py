@@ -1,4 +1,4 @@
-"""Keeping memory between training steps.
+"""Keeping memory between steps and batches.
 
 glibc gives every large tensor back to the kernel as soon as it is freed; taking it again costs a page fault for
 each 4 KB, which is as much time as the arithmetic. Asking it to keep what was freed halves the time of a step.

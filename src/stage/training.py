@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from stage.metrics import Scores, evaluate
 from stage.model.build import VideoQA, build_model, training_losses
 from stage.model.config import SystemConfig
 from stage.model.losses import LossWeights
+from stage.precision import bfloat16_pays
 from stage.predicting import predictions_of
 from stage.schedules import rise_and_fall
 from stage.trained import FeatureRecipe, TrainedModel, save_model
@@ -168,8 +170,10 @@ def train(config: RunConfig, *, resume: bool = True, progress: bool = True) -> t
     keep_memory()
     c = config.training
     pl.seed_everything(c.seed, workers=True, verbose=False)
-    train_set = open_questions(config.data.place(config.data.train), config.data.limits)
+    train_set = open_questions(config.data.place(config.data.train), config.data.limits).answered()
     val_set = open_questions(config.data.place(config.data.val), config.data.limits)
+    for note in dict.fromkeys(train_set.notes + val_set.notes):
+        print(note, file=sys.stderr)
     train_set.check_same_features(val_set)
     if config.model.region_components:
         train_set.fit_projection(config.model.region_components, seed=c.seed)
@@ -241,6 +245,14 @@ def _in_order(questions: QuestionSet, batch_size: int) -> DataLoader[Example]:
     return DataLoader(Questions(questions), batch_sampler=batches, collate_fn=with_examples)
 
 
+def in_bfloat16(config: TrainingConfig) -> bool:
+    """Whether a run computes in bfloat16 on this machine."""
+    if config.precision != "auto":
+        return config.precision == "bfloat16"
+    on_gpu = config.device != "cpu" and torch.cuda.is_available()
+    return bfloat16_pays("cuda" if on_gpu else "cpu")
+
+
 def _trainer(config: RunConfig, checkpoints: ModelCheckpoint, progress: bool) -> pl.Trainer:
     c = config.training
     callbacks: list[Callback] = [
@@ -256,7 +268,7 @@ def _trainer(config: RunConfig, checkpoints: ModelCheckpoint, progress: bool) ->
         max_epochs=c.epochs,
         accelerator=c.device,
         devices=1,
-        precision="bf16-mixed" if c.precision == "bfloat16" else "32-true",
+        precision="bf16-mixed" if in_bfloat16(c) else "32-true",
         gradient_clip_val=c.gradient_clip,
         callbacks=callbacks,
         enable_progress_bar=progress,

@@ -12,6 +12,7 @@ from typing import NoReturn
 import typer
 
 from stage.errors import InputError
+from stage.memory import keep_memory
 
 COMMANDS = (
     "ask",
@@ -22,6 +23,8 @@ COMMANDS = (
     "predict",
     "evaluate",
     "compare",
+    "tables",
+    "errors",
     "detector",
     "finetune-text",
     "import",
@@ -50,6 +53,7 @@ def program() -> typer.Typer:
 
 def main() -> None:
     """Run a command; what the user gave wrongly is one line on standard error and exit code 2."""
+    keep_memory()
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # transformers tells of every file it loads
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
