@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from random import Random
 
@@ -10,7 +11,7 @@ import torch
 from transformers import BertConfig, BertForPreTraining, BertTokenizerFast
 
 from stage.errors import InputError
-from stage.features.finetuning import Pairs, finetune, load_bert, sentence_pairs
+from stage.features.finetuning import Pairs, PreTraining, finetune, load_bert, sentence_pairs
 from stage.features.text import load_text_encoder
 from stage.types import Clip, Question, Sentence
 
@@ -68,14 +69,25 @@ def test_masked_words_are_told_better_after_than_before(bert: Path, tmp_path: Pa
     assert encoder.name != load_text_encoder(str(bert)).name
 
 
-def test_a_run_that_was_stopped_goes_on_from_its_last_epoch(bert: Path, tmp_path: Path) -> None:
+def test_a_run_that_was_stopped_goes_on_from_its_last_epoch(
+    bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked, made = clips(20)
-    finetune(str(bert), tmp_path, asked, made, epochs=1, progress=False)
-    last = tmp_path / "checkpoints" / "last.ckpt"
-    first = torch.load(last, weights_only=True)["global_step"]
-    finetune(str(bert), tmp_path, asked, made, epochs=2, progress=False)
-    saved = torch.load(last, weights_only=True)
-    assert saved["global_step"] == 2 * first
+    seen: list[int] = []
+
+    def stop_in_the_third(module: PreTraining) -> None:
+        seen.append(module.current_epoch)
+        if seen == [0, 1, 2]:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(PreTraining, "on_train_epoch_start", stop_in_the_third)
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
+        finetune(str(bert), tmp_path, asked, made, epochs=4, progress=False)
+    assert not (tmp_path / "model.safetensors").exists()
+    finetune(str(bert), tmp_path, asked, made, epochs=4, progress=False)
+    assert seen == [0, 1, 2, 2, 3]
+    saved = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
+    assert saved["global_step"] == 4 * math.ceil(18 * 3 / 32)
 
 
 def test_pairs_follow_each_other_half_of_the_time_and_no_clip_is_in_both_parts(bert: Path) -> None:

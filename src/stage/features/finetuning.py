@@ -137,7 +137,8 @@ def finetune(
     kept, held = sentence_pairs(questions, clips)
     before = text_scores(model, tokenizer, held, batch_size, seed)
     steps = epochs * math.ceil(len(kept) / batch_size)
-    checkpoints = ModelCheckpoint(out / "checkpoints", save_last=True, save_top_k=0)
+    # save_last alone saves nothing before the end: it follows other checkpoints, and here there are none.
+    checkpoints = ModelCheckpoint(out / "checkpoints", filename="last", enable_version_counter=False)
     callbacks: list[Any] = [checkpoints, *([RichProgressBar()] if progress else [])]
     trainer = pl.Trainer(
         max_epochs=epochs, accelerator="auto", devices=1, callbacks=callbacks, logger=False,
