@@ -1,0 +1,40 @@
+"""The last row of Table 4: a trained STAGE that is told the true span and has only to answer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+
+from stage.batch import Batch
+from stage.dataset import QuestionSet
+from stage.metrics import Scores
+from stage.model.losses import Proposals, score_proposals
+from stage.model.stage import Answered, Stage
+from stage.trained import TrainedModel
+from stage.training import evaluate_model
+
+
+class StageGivenSpans(Stage):
+    """STAGE whose hypotheses are all seen over the true span, where it is known for a whole batch."""
+
+    def answer(self, batch: Batch) -> Answered:
+        answered = super().answer(batch)
+        targets = batch.targets
+        if targets is None or targets.start is None or targets.end is None:
+            return answered
+        everyone = torch.arange(len(batch), device=targets.answer.device)
+        true = Proposals(everyone, targets.start, targets.end)
+        return replace(answered, logits=score_proposals(self, answered.grounded, true))
+
+
+def scores_given_true_spans(trained: TrainedModel, questions: QuestionSet) -> Scores | None:
+    """Scores of a model's answers when it is given the true spans; none if it does not answer from a span.
+
+    Only QA Acc., overall and by type, says something new.
+    """
+    if not isinstance(trained.stage, Stage) or not trained.stage.config.local_features:
+        return None
+    told = StageGivenSpans(trained.stage.config).eval()
+    told.load_state_dict(trained.stage.state_dict())
+    return evaluate_model(replace(trained, stage=told), questions)
