@@ -6,6 +6,7 @@ import csv
 import json
 import re
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from stage.model.stage import Stage
 from stage.tables.audit import FAILS, GIVEN_SPAN, HOLDS, UNKNOWN, Claim, audit
 from stage.tables.paper import MAP, MIOU, QA, TABLE_3, TABLE_4, TABLE_5, TABLE_6, TABLES, Table
 from stage.tables.publish import publish
-from stage.tables.report import write_table
+from stage.tables.report import print_grid, write_table
 from stage.tables.runs import Result, Run, read_results, read_run, unfinished_runs, write_result
 from stage.tables.schedule import perform_all
 from stage.tables.summary import Cell, fill
@@ -138,6 +139,17 @@ def test_a_table_is_written_as_markdown_csv_and_picture(tmp_path: Path) -> None:
         (pytest.approx(71), pytest.approx(1), "3", "74.83")
     ]
     assert (tmp_path / "table_3.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_narrow_terminal_shows_every_figure(tmp_path: Path) -> None:
+    console = Console(width=80, file=StringIO())
+    for table in (TABLE_3, TABLE_6):
+        print_grid(write_table(table, RESULTS, tmp_path), console)
+    assert isinstance(console.file, StringIO)
+    shown = console.file.getvalue()
+    for figure in ("71.00", "± 1.00", "(74.83)", "(20.13)", "66.46", "60.00 ± 0.00"):
+        assert figure in shown
+    assert max(map(len, shown.splitlines())) <= 80
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from stage.tables.runs import Result
 from stage.tables.summary import Cell, FilledLine, fill, notes
 
 MISSING = "-"
+PAPER = "paper: "
 FIELDS = ("table", "row", "score", "mean", "sd", "seeds", "paper")
 
 
@@ -45,7 +46,7 @@ def write_table(table: Table, results: Sequence[Result], folder: Path) -> Grid:
 
 def _grid(table: Table, filled: Sequence[FilledLine], said: Sequence[str]) -> Grid:
     ours = tuple(column.title for column in table.columns)
-    headings = ("", *ours, *(f"paper: {name}" for name in table.paper_headings), "seeds", "minutes")
+    headings = ("", *ours, *(PAPER + name for name in table.paper_headings), "n", "min")
     rows = tuple(
         (
             row.line.title,
@@ -58,7 +59,7 @@ def _grid(table: Table, filled: Sequence[FilledLine], said: Sequence[str]) -> Gr
     )
     name = f"Table {table.name}: " if table.split else ""
     paper = f"Paper: {table.split}." if table.split else "The paper has no such table."
-    how = "In %, mean ± standard deviation over seeds; minutes of training a run."
+    how = "In %, mean ± standard deviation over n seeds; min: minutes of training a run."
     return Grid(f"{name}{table.title}", headings, rows, (how, *said, paper))
 
 
@@ -104,12 +105,18 @@ def _or_empty(value: float | None) -> float | str:
 
 
 def print_grid(grid: Grid, console: Console) -> None:
+    """Print a grid; the paper's figure stands in brackets below ours, in a column of its own where ours has none."""
+    below = {h: grid.headings.index(PAPER + h) for h in grid.headings if PAPER + h in grid.headings}
+    shown_at = [i for i in range(len(grid.headings)) if i not in below.values()]
+    caption = " ".join([*grid.notes, *(["In brackets: the paper's figures."] if below else [])])
     table = TerminalTable(
-        title=grid.title, title_justify="left", title_style="bold", caption=" ".join(grid.notes),
-        caption_justify="left", box=SIMPLE_HEAD, pad_edge=False,
+        title=grid.title, title_justify="left", title_style="bold", caption=caption, caption_justify="left",
+        box=SIMPLE_HEAD, pad_edge=False,
     )  # fmt: skip
-    for i, heading in enumerate(grid.headings):
-        table.add_column(heading, justify="right" if i else "left", no_wrap=i == 0, overflow="fold")
+    for i in shown_at:
+        table.add_column(grid.headings[i], justify="right" if i else "left", no_wrap=i == 0, overflow="fold")
     for row in grid.rows:
-        table.add_row(*row)
+        papers = {i: row[below[grid.headings[i]]] for i in shown_at if grid.headings[i] in below}
+        known = {i: f"\n({figure})" for i, figure in papers.items() if figure != MISSING}
+        table.add_row(*(row[i] + known.get(i, "") for i in shown_at))
     console.print(table)
