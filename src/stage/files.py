@@ -44,5 +44,5 @@ def read_json(path: Path) -> Any:
         raise InputError(
             f"{path}: can't be read ({error.__class__.__name__}: {error}); check the path"
         ) from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: is not JSON ({error}); is it the right file, and whole?") from None

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -49,7 +49,7 @@ class FeatureRecipe(BaseModel):
 class _Stored(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    format: int = 1
+    format: Literal[1] = 1
     stage: TrainableConfig
     features: FeatureRecipe
     limits: Limits
@@ -139,19 +139,25 @@ def load_model(spec: str | Path) -> TrainedModel:
         tensors = load_file(folder / WEIGHTS)
         stage = build_model(stored.stage)
         stage.load_state_dict(_part(tensors, STAGE_PREFIX))
-    except (ValidationError, SafetensorError, OSError, RuntimeError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{folder}: is not a model of this version: {' '.join(str(error).split())[:300]}"
-        ) from None
-    projection = {name: value.numpy() for name, value in _part(tensors, PROJECTION_PREFIX).items()}
+        projection = {name: value.numpy() for name, value in _part(tensors, PROJECTION_PREFIX).items()}
+        components = Projection.from_arrays(projection) if projection else None
+    except (ValidationError, SafetensorError, OSError, RuntimeError, UnicodeDecodeError, KeyError) as error:
+        raise InputError(f"{folder}: is not a model of this version: {_reason(error)}") from None
+    if broken := [name for name, value in tensors.items() if not value.isfinite().all()]:
+        raise InputError(f"{folder}: its weights {broken[0]} are not numbers; train the model again")
     return TrainedModel(
-        stage.eval(),
-        stored.features,
-        Projection.from_arrays(projection) if projection else None,
-        stored.concepts,
-        stored.limits,
-        name=str(spec),
+        stage.eval(), stored.features, components, stored.concepts, stored.limits, name=str(spec)
     )
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong, in short."""
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{CONFIG}, {'.'.join(map(str, first['loc'])) or 'whole file'}: {first['msg']}"
+    if isinstance(error, KeyError):
+        return f"{WEIGHTS} has no {error.args[0]}"
+    return " ".join(str(error).split())[:300]
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -34,9 +34,10 @@ def ask(
 
     checked(question, answer)
     opened = open_film(video, subtitles)  # before the model is loaded: what can't be used is told at once
+    answerer = Answerer.from_pretrained(model)
     with progress_bar("Looking at the film") as progress:
-        film = Answerer.from_pretrained(model).look_at(opened, progress=progress)
-        evidence = film.ask(question, answer)
+        film = answerer.look_at(opened, progress=progress)
+    evidence = film.ask(question, answer)
     if as_json:
         print(json.dumps(to_json(evidence)))
     else:

@@ -42,7 +42,7 @@ ASS_COMMENT = re.compile(r"\{[^}]*\}")
 LINE_BREAK = re.compile(r"\\[Nnh]|\s+")
 
 APOSTROPHES = str.maketrans("’‘ʼ`´", "'''''")
-INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
+INVISIBLE = re.compile("[\ud800-\udfff\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
 BETWEEN_WORDS = re.compile(r"""["“”„«»()\[\]{}<>*_~^|\\/‐‑‒–—―-]""")
 # As the Penn Treebank separates them: numbers; contractions and what they hang on; words; points; other signs.
 TOKENS = re.compile(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -19,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from stage.annotation.questions import question_to_json
 from stage.errors import InputError
-from stage.files import write_json, write_text
+from stage.files import read_json, write_json, write_text
 from stage.sitcom.drawing import draw
 from stage.sitcom.questions import CANDIDATES, QUESTIONS_AN_EPISODE, Draft, drafts, select
 from stage.sitcom.screenplay import Screenplay, episode_seed, write_screenplay
@@ -106,6 +106,17 @@ def _question(rng: Random, qid: int, clip: str, draft: Draft, looked: Looked) ->
     return Question(qid, clip, draft.text, tuple(answers), answers.index(draft.right), span, boxes)
 
 
+def _check_folder(out: Path, described: Path, stamp: Mapping[str, object]) -> None:
+    """Raises InputError if a folder holds what other settings, or another program, have written."""
+    if not described.exists():
+        if (out / "questions.json").exists():
+            raise InputError(f"{out}: holds questions of another data set; write to another folder")
+        return
+    before = read_json(described)
+    if not isinstance(before, dict) or {**before, **stamp} != before:
+        raise InputError(f"{out}: holds other episodes ({json.dumps(before)}); write to another folder")
+
+
 def write_sitcom(
     out: Path,
     split: str,
@@ -121,12 +132,7 @@ def write_sitcom(
     """
     stamp = {"split": split, "seed": seed, "version": VERSION, "questions": questions}
     described = out / "sitcom.json"
-    if described.exists() and {**json.loads(described.read_text()), **stamp} != json.loads(
-        described.read_text()
-    ):
-        raise InputError(
-            f"{out}: holds other episodes ({described.read_text().strip()}); write to another folder"
-        )
+    _check_folder(out, described, stamp)
     for folder in ("episodes", "truth"):
         (out / folder).mkdir(parents=True, exist_ok=True)
     write_json(described, {**stamp, "episodes": episodes})
@@ -143,7 +149,7 @@ def write_sitcom(
         ):
             done.result()
             bar.advance(task)
-    truths = [json.loads((out / "truth" / f"{name}.json").read_text()) for name in names]
+    truths = [read_json(out / "truth" / f"{name}.json") for name in names]
     write_json(out / "questions.json", [q for truth in truths for q in truth["questions"]])
     write_json(out / "subtitles.json", {truth["name"]: truth["subtitles"] for truth in truths})
     write_json(out / "frames.json", {truth["name"]: truth["frame_count"] for truth in truths})
