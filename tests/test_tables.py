@@ -247,6 +247,19 @@ def test_a_stopped_run_goes_on_and_its_time_is_not_told(data: Path, tmp_path: Pa
     assert (model / "weights.safetensors").read_bytes() == before
 
 
+def test_a_stopped_run_goes_on_from_its_last_epoch_even_if_that_was_no_better(
+    data: Path, tmp_path: Path
+) -> None:
+    settings = ("training.epochs=3", "training.learning_rate=1e-12")  # nothing is learnt: the first is best
+    (run,) = runs_of(data, tmp_path, "questions_only", settings=settings)
+    perform(run)
+    kept = {
+        name: torch.load(run.folder / "checkpoints" / f"{name}.ckpt", weights_only=True)["epoch"]
+        for name in ("best", "last")
+    }
+    assert kept == {"best": 0, "last": 2}
+
+
 def test_a_run_of_other_settings_is_not_taken_for_this_one(data: Path, tmp_path: Path) -> None:
     first, second = runs_of(data, tmp_path, "stage", seeds=2)
     assert (first.config.training.seed, second.config.training.seed) == (2018, 2019)

@@ -182,12 +182,14 @@ def train(config: RunConfig, *, resume: bool = True, progress: bool = True) -> t
     model = build_model(config.model.system.model_copy(update=sizes))
     sampler = LikeLengths(train_set.sizes(), c.batch_size, c.seed)
     module = StageTraining(model, c, len(sampler), val_set.questions, train_set.concepts)
+    folder = config.output / "checkpoints"
     checkpoints = ModelCheckpoint(
-        config.output / "checkpoints", filename=BEST, monitor="val/accuracy", mode="max", save_last=True,
-        enable_version_counter=False,
-    )  # fmt: skip
-    trainer = _trainer(config, checkpoints, progress)
-    last = config.output / "checkpoints" / f"{LAST}.ckpt"
+        folder, filename=BEST, monitor="val/accuracy", mode="max", enable_version_counter=False
+    )
+    # Not save_last of the one above: it writes nothing after an epoch that was no better.
+    every_epoch = ModelCheckpoint(folder, filename=LAST, enable_version_counter=False)
+    trainer = _trainer(config, [checkpoints, every_epoch], progress)
+    last = folder / f"{LAST}.ckpt"
     trainer.fit(
         module,
         DataLoader(
@@ -253,10 +255,10 @@ def in_bfloat16(config: TrainingConfig) -> bool:
     return bfloat16_pays("cuda" if on_gpu else "cpu")
 
 
-def _trainer(config: RunConfig, checkpoints: ModelCheckpoint, progress: bool) -> pl.Trainer:
+def _trainer(config: RunConfig, checkpoints: Sequence[Callback], progress: bool) -> pl.Trainer:
     c = config.training
     callbacks: list[Callback] = [
-        checkpoints,
+        *checkpoints,
         EarlyStopping("val/accuracy", mode="max", patience=c.patience, check_finite=False),
     ]
     if progress:
