@@ -23,6 +23,6 @@ def evaluate(
     from stage.metrics import print_scores
 
     scores = score(read_predictions(predictions), read_questions(annotation), read_vocabulary(vocabulary))
-    print_scores(scores)
     if out:
         write_json(out, scores.to_json())
+    print_scores(scores)
