@@ -106,6 +106,11 @@ def test_the_content_counts_more_than_the_name(tmp_path: Path) -> None:
     assert read(tmp_path, ASS, "lines.srt").sentences == read(tmp_path, ASS, "lines.ass").sentences
 
 
+def test_subrip_in_a_webvtt_file_is_read(tmp_path: Path) -> None:
+    found = read(tmp_path, srt(("00:00:01,000", "00:00:02,000", "Hello")).encode(), "named.vtt")
+    assert [s.text for s in found.sentences] == ["Hello"]
+
+
 def test_real_subtitles_are_read() -> None:
     path = SHARED / "real" / "sintel_en.vtt"
     if not path.exists():
@@ -118,7 +123,7 @@ def test_real_subtitles_are_read() -> None:
     assert found.sentences[-1] == Sentence(118.25, 119.5, "We 're almost done . Shhh ...")
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
 def test_unicode_needs_no_note(tmp_path: Path, encoding: str, line_end: str) -> None:
     content = srt(("00:00:01,000", "00:00:02,000", "Café\nfür Zoë"), ("00:00:03,000", "00:00:04,000", "Ja"))
@@ -260,6 +265,7 @@ def test_a_film_without_text_tracks_has_no_subtitles(tmp_path: Path) -> None:
     ("text", "expected"),
     [
         ("Why didn't Penny's friend say \u201cI\u2019ll go\u201d?", "Why did n't Penny 's friend say I 'll go ?"),
+        ("half a \ud83d sign \udc80 is none", "half a sign is none"),
         ("Can't we? We cannot, we won't.", "Ca n't we ? We can not , we wo n't ."),
         ("Dr. Cooper met Mr. O'Brian at 6:30, 3rd floor", "Dr . Cooper met Mr . O'Brian at 6 : 30 , 3rd floor"),
         ("a well-known T-shirt (blue) \u2014 for 1,000.50 $", "a well known T shirt blue for 1,000.50 $"),
