@@ -192,6 +192,7 @@ def not_films(folder: Path) -> dict[str, Path]:
         "story.txt": b"this is no film\n" * 100,
         "headless.mp4": good[: good.index(b"moov") - 8],
         "unknown.mp4": good.replace(b"avc1", b"zzz1").replace(b"avcC", b"zzzC"),
+        "list.ffconcat": b"ffconcat version 1.0\nfile good.mp4\n",
         "lines.srt": b"1\n00:00:01,000 --> 00:00:02,000\nHello\n",
     }
     for name, content in contents.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from stage.page.colours import DARK, LIGHT, SHADE, Theme
-from stage.page.timeline import overlap, shows, within
+from stage.page.timeline import _ticks, overlap, shows, within
 from stage.page.wording import percentage, plain, seconds, span_text
 from stage.types import Moment
 
@@ -62,3 +62,10 @@ def test_overlap_of_spans_is_intersection_over_union() -> None:
     assert overlap((0, 4), (2, 6)) == pytest.approx(1 / 3)
     assert overlap((0, 1), (2, 3)) == 0
     assert overlap((1, 1), (1, 1)) == 0
+
+
+def test_times_of_long_films_are_told_in_hours() -> None:
+    assert seconds(3671.25, 7200) == "1:01:11.2"
+    assert span_text((60.0, 3600), 7200) == "1:00.0 to 1:00:00.0"
+    assert [tick.text for tick in _ticks(7200)][-2:] == ["1:40:00", "2:00:00"]
+    assert len(_ticks(7200)) < len(_ticks(120))
