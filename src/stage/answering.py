@@ -15,6 +15,7 @@ from stage.errors import InputError
 from stage.examples import Example, collate, make_example
 from stage.extraction import Progress, detect_frames
 from stage.features.cache import RegionCache
+from stage.features.columns import RegionColumns
 from stage.features.regions import RegionDetector, load_detector
 from stage.features.store import FeatureAttributes, cache_folder
 from stage.features.text import TextEncoder, load_text_encoder
@@ -83,10 +84,13 @@ class Answerer:
         return OpenFilm(self, film.video, features, (*film.notes, *kept.notes))
 
     def _regions(self, video: Video, kept: RegionCache, progress: Progress) -> dict[int, Regions]:
-        regions = kept.read()
-        missing = [frame for frame in video.model_frames(limit=None) if frame not in regions]
+        frames = video.model_frames(limit=None)
+        regions, known = RegionColumns(frames, self.detector.dim), kept.read()
+        for frame in known.keys() & set(frames):
+            regions.put(frame, known[frame])
+        missing = [frame for frame in frames if frame not in regions]
         for done, (frame, found) in enumerate(detect_frames(video, missing, self.detector), 1):
-            regions[frame] = found
+            regions.put(frame, found)
             progress(done, len(missing), "frames")
             if done % FRAMES_BETWEEN_SAVES == 0 or done == len(missing):
                 kept.keep(regions)
