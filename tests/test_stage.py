@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 import oracle
-from stage.batch import Batch, Context, GroundingTargets, Targets
+from stage.batch import NO_SPAN, Batch, Context, GroundingTargets, Targets
 from stage.model.config import StageConfig, Streams
 from stage.model.dropout import Dropout
-from stage.model.losses import LossWeights, draw_pairs, stage_losses, training_proposals
+from stage.model.losses import LossWeights, draw_pairs, span_loss, stage_losses, training_proposals
 from stage.model.span import SpanLogits, best_spans, overlapping_spans, span_iou
 from stage.model.stage import Stage
 
@@ -188,6 +188,21 @@ def test_a_good_prediction_is_a_proposal_beside_the_true_span() -> None:
     proposals = training_proposals(SpanLogits(peaked, peaked), targets, torch.ones(2, 4).bool())
     assert proposals.question.tolist() == [0, 1, 0]  # the second question's prediction misses its span
     assert proposals.start.tolist() == [1, 3, 1]
+
+
+def test_a_question_without_a_span_is_answered_from_the_predicted_one_and_takes_nothing_from_others() -> None:
+    peaked = torch.tensor([[[0.0, 9.0, 0.0, 0.0]], [[0.0, 0.0, 9.0, 0.0]]], requires_grad=True)
+    answer, span = torch.tensor([0, 0]), torch.tensor([3, NO_SPAN])
+    targets = Targets(answer, span, span, None)
+    proposals = training_proposals(SpanLogits(peaked, peaked), targets, torch.ones(2, 4).bool())
+    assert proposals.question.tolist() == [0, 1]
+    assert proposals.start.tolist() == proposals.end.tolist() == [3, 2]
+    loss = span_loss(SpanLogits(peaked, peaked), targets)
+    alone = Targets(answer[:1], span[:1], span[:1], None)
+    assert loss.item() == span_loss(SpanLogits(peaked[:1], peaked[:1]), alone).item() > 0
+    loss.backward()
+    assert peaked.grad is not None
+    assert peaked.grad[1].abs().sum() == 0
 
 
 def test_negatives_are_real_regions_that_do_not_show_the_word() -> None:

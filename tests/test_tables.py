@@ -295,8 +295,6 @@ def test_given_the_true_span_the_answer_is_that_of_the_true_span(data: Path) -> 
     told.load_state_dict(stage.state_dict())
     batch = collate([questions.example(i) for i in range(6)])
     assert batch.targets is not None
-    assert batch.targets.start is not None
-    assert batch.targets.end is not None
     with torch.no_grad():
         start, end = (t[:, None].expand(-1, 3) for t in (batch.targets.start, batch.targets.end))
         torch.testing.assert_close(told.answer(batch).logits, stage.score(stage(batch), start, end))

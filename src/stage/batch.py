@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 T = TypeVar("T")
+NO_SPAN = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +32,16 @@ class Targets:
 
     answer: Tensor
     """(N,) index of the right answer"""
-    start: Tensor | None
-    """(N,) position of the first frame of the true span"""
-    end: Tensor | None
+    start: Tensor
+    """(N,) position of the first frame of the true span; NO_SPAN where none is known"""
+    end: Tensor
     """(N,) position of its last frame"""
     grounding: GroundingTargets | None
+
+    @property
+    def has_span(self) -> Tensor:
+        """(N,) whether the true span is known"""
+        return self.start != NO_SPAN
 
 
 @dataclass(frozen=True, slots=True)

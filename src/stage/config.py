@@ -63,6 +63,10 @@ class TrainingConfig(BaseModel):
 
     epochs: int = Field(default=100, gt=0)
     batch_size: int = Field(default=16, gt=0)
+    """Questions of a step."""
+    at_once: int = Field(default=4, gt=0)
+    """Questions of a step that are in memory together; their gradients add up until `batch_size` is reached.
+    Fewer need less memory; on a GPU more are faster."""
     learning_rate: float = Field(default=1e-3, gt=0)
     weight_decay: float = Field(default=3e-7, ge=0)
     gradient_clip: float = Field(default=10.0, gt=0)
@@ -80,6 +84,12 @@ class TrainingConfig(BaseModel):
     """auto: bfloat16 where the device computes it faster than float32."""
     seed: int = 2018
     device: Literal["auto", "cpu", "gpu"] = "auto"
+
+    @property
+    def parts(self) -> int:
+        """How many times a step's gradients add up: as often as `batch_size` can be shared out evenly."""
+        shares = (n for n in range(1, self.batch_size + 1) if self.batch_size % n == 0)
+        return next(n for n in shares if n * self.at_once >= self.batch_size)
 
 
 class RunConfig(BaseModel):

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from stage.annotation.labels import frames_of_question, positive_regions, span_in_frames
-from stage.batch import Batch, Context, GroundingTargets, Targets
+from stage.batch import NO_SPAN, Batch, Context, GroundingTargets, Targets
 from stage.media.alignment import aligned_sentences
 from stage.types import Array, Clip, ClipFeatures, Question, Regions
 
@@ -177,10 +177,8 @@ def _targets(examples: Sequence[Example], regions: int) -> Targets | None:
     answers = [e.question.answer_index for e in examples]
     if any(answer is None for answer in answers):
         return None
-    spans = [e.span for e in examples if e.span is not None]
-    start = end = None
-    if len(spans) == len(examples):
-        start, end = torch.tensor(spans, dtype=torch.long).unbind(1)
+    spans = [e.span or (NO_SPAN, NO_SPAN) for e in examples]
+    start, end = torch.tensor(spans, dtype=torch.long).unbind(1)
     return Targets(torch.tensor(answers, dtype=torch.long), start, end, _grounding_targets(examples, regions))
 
 

@@ -33,6 +33,7 @@ from stage.trained import FeatureRecipe, TrainedModel, save_model
 from stage.types import Prediction, Question
 
 LAST, BEST = "last", "best"
+ANSWERED_AT_ONCE = 8
 
 
 class StageTraining(pl.LightningModule):
@@ -64,7 +65,8 @@ class StageTraining(pl.LightningModule):
         self.log("train/span", losses.span.detach() / size, batch_size=size)
         self.log("train/attention", losses.attention.detach() / size, batch_size=size)
         self.log("train/accuracy", right, batch_size=size, prog_bar=True, on_step=False, on_epoch=True)
-        return losses.total
+        # Lightning takes the mean of a step's parts, but losses are sums.
+        return losses.total * self.config.parts
 
     def validation_step(self, loaded: tuple[Batch, list[Example]], _: int) -> None:
         batch, examples = loaded
@@ -123,14 +125,16 @@ class LikeLengths(Sampler[list[int]]):
     """Random batches of questions of like size, so that little of a batch is padding.
 
     Questions are shuffled, cut into pools of many batches, and each pool is sorted by size. The order depends on
-    the seed and the epoch alone, so a resumed run sees what an unbroken one would have seen.
+    the seed and the epoch alone, so a resumed run sees what an unbroken one would have seen. Batches are given part
+    by part, `at_once` questions at a time.
     """
 
     POOL = 16
 
-    def __init__(self, sizes: Sequence[int], batch_size: int, seed: int) -> None:
+    def __init__(self, sizes: Sequence[int], batch_size: int, at_once: int, seed: int) -> None:
         self.sizes = sizes
         self.batch_size = batch_size
+        self.at_once = at_once
         self.seed = seed
         self.epoch = 0
 
@@ -143,7 +147,8 @@ class LikeLengths(Sampler[list[int]]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return math.ceil(len(self.sizes) / self.batch_size)
+        whole, rest = divmod(len(self.sizes), self.batch_size)
+        return whole * math.ceil(self.batch_size / self.at_once) + math.ceil(rest / self.at_once)
 
     def __iter__(self) -> Iterator[list[int]]:
         generator = torch.Generator().manual_seed(self.seed * 100_003 + self.epoch)
@@ -153,8 +158,10 @@ class LikeLengths(Sampler[list[int]]):
         for first in range(0, len(order), pool):
             like = sorted(order[first : first + pool], key=self.sizes.__getitem__)
             batches += [like[i : i + self.batch_size] for i in range(0, len(like), self.batch_size)]
-        for i in torch.randperm(len(batches), generator=generator).tolist():
-            yield batches[i]
+        whole = torch.randperm(len(order) // self.batch_size, generator=generator).tolist()
+        # A short batch comes last, so that every step is one batch.
+        for batch in [batches[i] for i in whole] + batches[len(whole) :]:
+            yield from (batch[first : first + self.at_once] for first in range(0, len(batch), self.at_once))
 
 
 def with_examples(examples: list[Example]) -> tuple[Batch, list[Example]]:
@@ -180,8 +187,8 @@ def train(config: RunConfig, *, resume: bool = True, progress: bool = True) -> t
         val_set.projection = train_set.projection
     sizes = {"text_dim": train_set.text_dim, "region_dim": train_set.region_dim}
     model = build_model(config.model.system.model_copy(update=sizes))
-    sampler = LikeLengths(train_set.sizes(), c.batch_size, c.seed)
-    module = StageTraining(model, c, len(sampler), val_set.questions, train_set.concepts)
+    sampler = LikeLengths(train_set.sizes(), c.batch_size, c.batch_size // c.parts, c.seed)
+    module = StageTraining(model, c, math.ceil(len(sampler) / c.parts), val_set.questions, train_set.concepts)
     folder = config.output / "checkpoints"
     checkpoints = ModelCheckpoint(
         folder, filename=BEST, monitor="val/accuracy", mode="max", enable_version_counter=False
@@ -196,7 +203,7 @@ def train(config: RunConfig, *, resume: bool = True, progress: bool = True) -> t
             Questions(train_set), batch_sampler=sampler, collate_fn=collate, num_workers=config.data.workers,
             persistent_workers=config.data.workers > 0,
         ),
-        _in_order(val_set, c.batch_size),
+        _in_order(val_set),
         ckpt_path=last if resume and last.exists() else None,
         weights_only=True,
     )  # fmt: skip
@@ -212,12 +219,12 @@ def train(config: RunConfig, *, resume: bool = True, progress: bool = True) -> t
         config.data.limits,
     )
     save_model(trained, config.output / "model")
-    return trained, evaluate_model(trained, val_set, c.batch_size)
+    return trained, evaluate_model(trained, val_set)
 
 
-def evaluate_model(trained: TrainedModel, questions: QuestionSet, batch_size: int = 16) -> Scores:
+def evaluate_model(trained: TrainedModel, questions: QuestionSet) -> Scores:
     """The scores of a model on all questions of a set."""
-    predictions = predict_all(trained, questions, batch_size)
+    predictions = predict_all(trained, questions)
     return scores_of(predictions, questions.questions, trained.stage.config)
 
 
@@ -230,20 +237,20 @@ def scores_of(
 
 
 @torch.inference_mode()
-def predict_all(trained: TrainedModel, questions: QuestionSet, batch_size: int = 16) -> list[Prediction]:
+def predict_all(trained: TrainedModel, questions: QuestionSet) -> list[Prediction]:
     """Predictions for all questions of a set, in its order."""
     predictions: list[Prediction] = []
     questions.projection = trained.projection
-    for batch, examples in _in_order(questions, batch_size):
+    for batch, examples in _in_order(questions):
         predictions += predictions_of(trained.stage.answer(batch), examples, set(trained.concepts))
     order = {q.qid: i for i, q in enumerate(questions.questions)}
     return sorted(predictions, key=lambda p: order[p.qid])
 
 
-def _in_order(questions: QuestionSet, batch_size: int) -> DataLoader[Example]:
+def _in_order(questions: QuestionSet) -> DataLoader[Example]:
     sizes = questions.sizes()
     like = sorted(range(len(sizes)), key=sizes.__getitem__)
-    batches = [like[i : i + batch_size] for i in range(0, len(like), batch_size)]
+    batches = [like[i : i + ANSWERED_AT_ONCE] for i in range(0, len(like), ANSWERED_AT_ONCE)]
     return DataLoader(Questions(questions), batch_sampler=batches, collate_fn=with_examples)
 
 
@@ -271,6 +278,7 @@ def _trainer(config: RunConfig, checkpoints: Sequence[Callback], progress: bool)
         accelerator=c.device,
         devices=1,
         precision="bf16-mixed" if in_bfloat16(c) else "32-true",
+        accumulate_grad_batches=c.parts,
         gradient_clip_val=c.gradient_clip,
         callbacks=callbacks,
         enable_progress_bar=progress,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -22,9 +21,10 @@ def demo(
     from stage.annotation.questions import read_questions
     from stage.answering import Answerer
     from stage.page import frames_to_show, render, write_page
+    from stage.processors import usable_cores
     from stage.sitcom.episodes import write_sitcom
 
-    write_sitcom(out, "test", episodes, DEMO_SEED, os.cpu_count() or 1)
+    write_sitcom(out, "test", episodes, DEMO_SEED, usable_cores())
     asked = read_questions(out / "questions.json")
     answerer = Answerer.from_pretrained(model)
     entries = []

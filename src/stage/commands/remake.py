@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import time
 from pathlib import Path
@@ -40,12 +39,13 @@ def remake(
     from stage.config import load_config
     from stage.features.detector import ASSETS, WEIGHTS
     from stage.features.detector_training import train_detector
+    from stage.processors import usable_cores
     from stage.sitcom.episodes import write_sitcom
     from stage.trained import CARD, PACKAGED
     from stage.training import train
 
     for split, episodes in EPISODES.items():
-        write_sitcom(data / split, split, episodes, 0, os.cpu_count() or 1, QUESTIONS[split])
+        write_sitcom(data / split, split, episodes, 0, usable_cores(), QUESTIONS[split])
     if not (ASSETS / WEIGHTS).exists():
         train_detector(ASSETS)
     make_all([data / split for split in EPISODES])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+
+from stage.processors import usable_cores
 
 Split = Literal["train", "val", "test"]
 
@@ -17,7 +18,7 @@ def sitcom(
     episodes: Annotated[int, typer.Option(min=1, help="How many episodes.")] = 60,
     seed: Annotated[int, typer.Option(help="Another seed gives other episodes.")] = 0,
     questions: Annotated[int, typer.Option(min=1, max=60, help="Questions an episode, at most.")] = 12,
-    workers: Annotated[int, typer.Option(min=1, help="Processes at once.")] = os.cpu_count() or 1,
+    workers: Annotated[int, typer.Option(min=1, help="Processes at once.")] = usable_cores(),
 ) -> None:
     """Write episodes of the sitcom, their questions and the truth, in TVQA+'s formats."""
     from stage.sitcom.episodes import write_sitcom

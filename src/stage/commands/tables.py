@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from stage.processors import usable_cores
 
 CORES_OF_A_JOB = 4
 
@@ -22,7 +23,7 @@ def tables(
     out: Annotated[Path, typer.Option(help="Folder for runs and tables.")] = Path("runs/tables"),
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each row.")] = 3,
     jobs: Annotated[int, typer.Option(min=1, help="Runs at a time; each has its share of the cores.")] = max(
-        1, (os.cpu_count() or 1) // CORES_OF_A_JOB
+        1, usable_cores() // CORES_OF_A_JOB
     ),
     rows: Annotated[
         list[str] | None,

@@ -44,8 +44,7 @@ class QAGuidedAttention(nn.Module):
         weights = (torch.softmax(self.scale * scores, dim=-1) * real).to(context.dtype)
         split = self.projection.split(context.dtype)
         # The map of an attended context is the attended map of the context, and that has fewer rows.
-        values = weights @ torch.cat([context, context @ split.second.T], dim=-1)
-        attended, attended_mapped = values.chunk(2, dim=-1)
+        attended, attended_mapped = weights @ context, weights @ (context @ split.second.T)
         joint = joint_map(words, attended, words @ split.first.T, attended_mapped, split)
         return Attended(joint, scores)
 

@@ -18,12 +18,19 @@ class Dropout(nn.Module):
         super().__init__()
         self.dropped_of_256 = round(rate * 256)
 
-    def forward(self, x: Tensor) -> Tensor:
+    @property
+    def scale(self) -> float:
+        """What survivors are multiplied with."""
+        return 256 / (256 - self.dropped_of_256) if self.training else 1.0
+
+    def draw(self, like: Tensor) -> Tensor | None:
+        """Which elements survive, bool; none if all do."""
         if not self.training or self.dropped_of_256 == 0:
-            return x
-        numbers = torch.empty((x.numel() + 7) // 8, dtype=torch.int64, device=x.device).random_(
-            -(2**63), None
-        )
-        random_bytes = numbers.view(torch.uint8)[: x.numel()].view(x.shape)
-        kept = (random_bytes >= self.dropped_of_256).to(x.dtype)
-        return x * kept.mul_(256 / (256 - self.dropped_of_256))
+            return None
+        numbers = torch.empty((like.numel() + 7) // 8, dtype=torch.int64, device=like.device)
+        drawn = numbers.random_(-(2**63), None).view(torch.uint8)
+        return drawn[: like.numel()].view(like.shape) >= self.dropped_of_256
+
+    def forward(self, x: Tensor) -> Tensor:
+        kept = self.draw(x)
+        return x if kept is None else x * kept.to(x.dtype).mul_(self.scale)

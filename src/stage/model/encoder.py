@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from stage.model.convolution import depthwise
+from stage.model.convolution import convolution_unit
 from stage.model.dropout import Dropout
 
 LONGEST_SEQUENCE = 500
@@ -51,11 +51,16 @@ class DepthwiseSeparableConv(nn.Module):
         self.depthwise = nn.Conv1d(dim, dim, kernel, padding=kernel // 2, groups=dim)
         self.pointwise = nn.Linear(dim, dim)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(batch, length, dim) -> (batch, length, dim)"""
+    def forward(self, x: Tensor, norm: nn.LayerNorm, seen: Tensor | None, scale: float) -> Tensor:
+        """Add to x what it makes of `seen` of its normalisation, times `scale`. (batch, length, dim) -> the same"""
         assert self.depthwise.bias is not None
-        result: Tensor = self.pointwise(depthwise(x, self.depthwise.weight, self.depthwise.bias))
-        return result
+        return convolution_unit(
+            x,
+            (norm.weight * scale, norm.bias * scale),
+            (self.depthwise.weight, self.depthwise.bias),
+            (self.pointwise.weight, self.pointwise.bias),
+            seen,
+        )
 
 
 class ConvBlock(nn.Module):
@@ -77,15 +82,13 @@ class ConvBlock(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """x: (batch, length, dim); mask: (batch, length), true where the sequence is real."""
-        keep = None if self.see_padding or bool(mask.all()) else mask[..., None].to(x.dtype)
+        real = None if self.see_padding or bool(mask.all()) else mask[..., None]
         x = x + self.positions[: x.shape[1]].to(x.dtype)
         for i, (norm, conv) in enumerate(zip(self.norms, self.convs, strict=True)):
-            inner = norm(x)
-            if i % 2 == 0:
-                inner = self.dropout(inner)
-            if keep is not None:
-                inner = inner * keep
-            x = x + torch.relu(conv(inner))
+            seen, scale = real, 1.0
+            if i % 2 == 0 and (kept := self.dropout.draw(x)) is not None:
+                seen, scale = kept if real is None else kept & real, self.dropout.scale
+            x = conv(x, norm, seen, scale)
         result: Tensor = self.final_norm(x)
         return result
 

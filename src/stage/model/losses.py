@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stage.batch import Batch, GroundingTargets, Targets
+from stage.batch import NO_SPAN, Batch, GroundingTargets, Targets
 from stage.model.span import SpanLogits, best_spans, span_iou
 from stage.model.stage import Grounded, Stage
 
@@ -78,7 +78,7 @@ def stage_losses(model: Stage, batch: Batch, weights: LossWeights) -> tuple[Loss
 def training_proposals(logits: SpanLogits, targets: Targets, frame_mask: Tensor) -> Proposals:
     """The true span of every question, and the best predicted one where it is good enough.
 
-    Good enough: score >= 0.01 and IoU >= 0.5 with the true span. Without true spans, the best predicted ones.
+    Good enough: score >= 0.01 and IoU >= 0.5 with the true span. Where no true span is known, the best predicted one.
     """
     everyone = torch.arange(len(targets.answer), device=targets.answer.device)
     with torch.no_grad():
@@ -86,14 +86,13 @@ def training_proposals(logits: SpanLogits, targets: Targets, frame_mask: Tensor)
             logits.start[everyone, targets.answer].softmax(-1),
             logits.end[everyone, targets.answer].softmax(-1),
         )
-    if targets.start is None or targets.end is None:
-        return Proposals(everyone, predicted.start, predicted.end)
+    known = targets.has_span
     iou = span_iou(predicted.start, predicted.end, targets.start, targets.end)
-    good = (predicted.score >= 0.01) & (iou >= 0.5)
+    good = known & (predicted.score >= 0.01) & (iou >= 0.5)
     return Proposals(
         question=torch.cat([everyone, everyone[good]]),
-        start=torch.cat([targets.start, predicted.start[good]]),
-        end=torch.cat([targets.end, predicted.end[good]]),
+        start=torch.cat([torch.where(known, targets.start, predicted.start), predicted.start[good]]),
+        end=torch.cat([torch.where(known, targets.end, predicted.end), predicted.end[good]]),
     )
 
 
@@ -113,12 +112,14 @@ def answer_loss(logits: Tensor, answer: Tensor, questions: int) -> Tensor:
 
 
 def span_loss(logits: SpanLogits, targets: Targets) -> Tensor:
-    """Cross-entropy of the true start and end on the correct hypothesis; 0 where the truth has no span."""
-    if targets.start is None or targets.end is None:
-        return logits.start.new_zeros(())
+    """Cross-entropy of the true start and end on the correct hypothesis, over the questions with a known span."""
     rows = torch.arange(len(targets.answer), device=targets.answer.device)
-    start = F.cross_entropy(logits.start[rows, targets.answer], targets.start, reduction="sum")
-    end = F.cross_entropy(logits.end[rows, targets.answer], targets.end, reduction="sum")
+    start = F.cross_entropy(
+        logits.start[rows, targets.answer], targets.start, reduction="sum", ignore_index=NO_SPAN
+    )
+    end = F.cross_entropy(
+        logits.end[rows, targets.answer], targets.end, reduction="sum", ignore_index=NO_SPAN
+    )
     return (start + end) / 2
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from stage.processors import usable_cores
 from stage.tables.runs import LOG, SCORES, Run, begin
 
 LOOKS_A_SECOND = 2
@@ -36,7 +37,7 @@ def perform_all(runs: Sequence[Run], jobs: int, report: Report) -> list[Failure]
     When this process ends, however it ends, the runs' processes end too; they can be gone on with.
     """
     waiting, running, failures = deque(runs), dict[Run, subprocess.Popen[bytes]](), list[Failure]()
-    threads = max(1, (os.cpu_count() or 1) // jobs)
+    threads = max(1, usable_cores() // jobs)
     try:
         while waiting or running:
             while waiting and len(running) < jobs:

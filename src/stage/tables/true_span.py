@@ -16,16 +16,16 @@ from stage.training import evaluate_model
 
 
 class StageGivenSpans(Stage):
-    """STAGE whose hypotheses are all seen over the true span, where it is known for a whole batch."""
+    """STAGE whose hypotheses are all seen over the true span, where it is known."""
 
     def answer(self, batch: Batch) -> Answered:
         answered = super().answer(batch)
         targets = batch.targets
-        if targets is None or targets.start is None or targets.end is None:
+        if targets is None:
             return answered
         everyone = torch.arange(len(batch), device=targets.answer.device)
-        true = Proposals(everyone, targets.start, targets.end)
-        return replace(answered, logits=score_proposals(self, answered.grounded, true))
+        told = score_proposals(self, answered.grounded, Proposals(everyone, targets.start, targets.end))
+        return replace(answered, logits=torch.where(targets.has_span[:, None], told, answered.logits))
 
 
 def scores_given_true_spans(trained: TrainedModel, questions: QuestionSet) -> Scores | None:

@@ -75,7 +75,8 @@ def by_frame(elements: Tensor, context: Context, frame_mask: Tensor) -> Sequence
 def annotated_frames(batch: Batch) -> Tensor:
     """(N, T) the frames of the true span; all of the clip where none is known."""
     targets = batch.targets
-    if targets is None or targets.start is None or targets.end is None:
+    if targets is None:
         return batch.frame_mask
     at = torch.arange(batch.frame_mask.shape[1], device=batch.frame_mask.device)
-    return batch.frame_mask & (at >= targets.start[:, None]) & (at <= targets.end[:, None])
+    inside = (at >= targets.start[:, None]) & (at <= targets.end[:, None])
+    return batch.frame_mask & (inside | ~targets.has_span[:, None])

@@ -49,15 +49,15 @@ class MultiTaskConfig(SystemConfig):
     dropout: float = Field(0.1, ge=0, lt=1)
     alignment_weight: float = Field(1.0, ge=0)
     """Of the alignment loss in the first step."""
-    alignment_steps: int = Field(2000, gt=0)
-    """Training steps after which that weight has come down to zero."""
+    alignment_questions: int = Field(32_000, gt=0)
+    """Questions seen in training until that weight has come down to zero."""
 
 
 class MultiTask(Baseline):
     """Encoders that all tasks share, frames that answer and retrieval share, a head for each task."""
 
     config: MultiTaskConfig
-    steps: Tensor
+    questions_seen: Tensor
 
     def __init__(self, config: MultiTaskConfig) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ class MultiTask(Baseline):
         self.video_score, self.subtitle_score = Scorer(d, 1, dropout), Scorer(d, 1, dropout)
         self.start, self.end = Scorer(2 * d, 1, dropout), Scorer(2 * d, 1, dropout)
         self.video_alignment, self.subtitle_alignment = nn.Linear(d, d), nn.Linear(d, d)
-        self.register_buffer("steps", torch.zeros((), dtype=torch.long))
+        self.register_buffer("questions_seen", torch.zeros((), dtype=torch.long))
 
     def forward(self, batch: Batch) -> Scored:
         return self._score(batch, *self._read(batch))
@@ -79,9 +79,9 @@ class MultiTask(Baseline):
         video, subtitles = self._read(batch)
         scored = self._score(batch, video, subtitles)
         losses = losses_of(scored, batch, weights)
-        left = 1 - float(self.steps) / self.config.alignment_steps
+        left = 1 - float(self.questions_seen) / self.config.alignment_questions
         if self.training:
-            self.steps += 1
+            self.questions_seen += len(batch)
         if left > 0 and self.config.alignment_weight:
             ratio = left * self.config.alignment_weight
             losses = replace(losses, total=losses.total + ratio * self._alignment_loss(video, subtitles))
