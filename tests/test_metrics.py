@@ -14,7 +14,7 @@ from rich.console import Console
 from golden import SHARED
 from stage.annotation.predictions import read_predictions, write_predictions
 from stage.annotation.questions import read_questions, write_questions
-from stage.annotation.vocabulary import build_vocabulary, read_vocabulary, write_vocabulary
+from stage.annotation.vocabulary import build_vocabulary, read_vocabulary, vocabulary_of, write_vocabulary
 from stage.commands.evaluate import evaluate as evaluate_command
 from stage.errors import InputError
 from stage.metrics import Scores, evaluate, print_scores, proposal_recall
@@ -351,9 +351,7 @@ def test_the_command_prints_tables_within_80_columns_and_writes_json(
     write_questions(tmp_path / "val.json", questions)
     write_vocabulary(tmp_path / "word2idx.json", vocabulary)
     write_predictions(tmp_path / "out.json", random_predictions(questions)[:-1], vocabulary)
-    evaluate_command(
-        tmp_path / "out.json", tmp_path / "val.json", tmp_path / "word2idx.json", tmp_path / "scores.json"
-    )
+    evaluate_command(tmp_path / "out.json", tmp_path / "val.json", out=tmp_path / "scores.json")
     shown = capsys.readouterr().out
     assert max(map(len, shown.splitlines())) <= 80
     for text in (
@@ -392,3 +390,11 @@ def test_a_box_turned_inside_out_overlaps_nothing() -> None:
     inside_out = np.array([[10, 10, 8, 8], [10, 10, 3, 30], [50, 50, 10, 10]], np.float32)
     true = np.array([[10, 10, 8, 8], [0, 0, 40, 40], [5, 5, 60, 60]], np.float32)
     assert voc_iou(inside_out, true).tolist() == [0.0, 0.0, 0.0]
+
+
+def test_predictions_without_their_vocabulary_are_refused(tmp_path: Path) -> None:
+    write_predictions(tmp_path / "out.json", [], {})
+    with pytest.raises(InputError, match=r"no word2idx\.json beside it; give it with --vocabulary"):
+        vocabulary_of(tmp_path / "out.json")
+    write_vocabulary(tmp_path / "words.json", {"mug": 1})
+    assert vocabulary_of(tmp_path / "out.json", tmp_path / "words.json") == {"mug": 1}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from stage.errors import InputError
 from stage.examples import Limits
@@ -101,7 +101,7 @@ def save_model(model: TrainedModel, folder: Path, card: str = "") -> None:
     (making / CONFIG).write_text(stored.model_dump_json(indent=1))
     if card:
         (making / CARD).write_text(card)
-    save_file(_tensors(model), making / WEIGHTS)
+    (making / WEIGHTS).write_bytes(save(_tensors(model)))
     if folder.exists():
         shutil.rmtree(folder)
     os.chmod(making, 0o755)

@@ -10,6 +10,7 @@ from stage.files import read_json, write_json
 from stage.types import Question
 
 UNKNOWN = "<unk>"
+BESIDE = "word2idx.json"
 
 
 def fold(label: str) -> str:
@@ -23,6 +24,20 @@ def read_vocabulary(path: Path) -> dict[str, int]:
     if not isinstance(raw, dict) or not all(isinstance(i, int) for i in raw.values()):
         raise InputError(f"{path}: is no vocabulary; it should map words to whole numbers (word2idx.json)")
     return raw
+
+
+def vocabulary_of(predictions: Path, given: Path | None = None) -> dict[str, int]:
+    """Word -> id for a prediction file: the given vocabulary, or word2idx.json beside the file.
+
+    Raises InputError if there is neither.
+    """
+    path = given or predictions.parent / BESIDE
+    if given is None and not path.exists():
+        raise InputError(
+            f"{predictions}: numbers words by a vocabulary, but there is no {BESIDE} beside it; "
+            "give it with --vocabulary"
+        )
+    return read_vocabulary(path)
 
 
 def write_vocabulary(path: Path, vocabulary: Mapping[str, int]) -> None:

@@ -20,7 +20,7 @@ def predict(
 ) -> None:
     """Predict answers, spans and boxes in the layout that the leaderboard and `stage evaluate` read."""
     from stage.annotation.predictions import write_predictions
-    from stage.annotation.vocabulary import build_vocabulary, read_vocabulary, write_vocabulary
+    from stage.annotation.vocabulary import BESIDE, build_vocabulary, read_vocabulary, write_vocabulary
     from stage.layouts import open_questions
     from stage.trained import load_model
     from stage.training import predict_all
@@ -32,7 +32,7 @@ def predict(
         print(f"{questions.name}: {note}", file=sys.stderr)
     if vocabulary is None:
         words = build_vocabulary(questions.questions)
-        write_vocabulary(out.parent / "word2idx.json", words)
+        write_vocabulary(out.parent / BESIDE, words)
     else:
         words = read_vocabulary(vocabulary)
     write_predictions(out, predict_all(trained, questions), words)

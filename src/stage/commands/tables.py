@@ -18,7 +18,7 @@ def tables(
     test: Annotated[Path, typer.Option(help="The questions to score: a data folder, or FOLDER/SPLIT.")],
     table: Annotated[
         list[str] | None,
-        typer.Argument(help="3, 4, 5, 6 or sitcom; all unless given.", metavar="[TABLE]..."),
+        typer.Argument(help="3, 4, 5, 6, supervision or sitcom; all unless given.", metavar="[TABLE]..."),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for runs and tables.")] = Path("runs/tables"),
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each row.")] = 3,
