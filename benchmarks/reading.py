@@ -10,8 +10,6 @@ told beside those of the clock: on a busy machine only the former compare.
 from __future__ import annotations
 
 import argparse
-import resource
-import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -29,11 +27,11 @@ from stage.layouts.choose import PACKED
 from stage.layouts.folder import is_here, open_folder
 from stage.layouts.packing import pack_release
 from stage.layouts.release import open_release
+from stage.memory import peak_memory
 from stage.training import LikeLengths
 
 SEED = 2018
 BATCH_SIZE = 16
-BYTES_OF_MAXRSS = 1 if sys.platform == "darwin" else 1024
 
 
 @dataclass(frozen=True)
@@ -88,9 +86,8 @@ def read(opened: Callable[[], QuestionSet]) -> Reading:
     speed_of(questions, shuffled)  # warms the cache
     orders = {"training order": [i for batch in batches for i in batch], "random order": shuffled}
     speeds = {name: speed_of(questions, order) for name, order in orders.items()}
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * BYTES_OF_MAXRSS / 1e6
     clock, processor = ({name: speed[i] for name, speed in speeds.items()} for i in (0, 1))
-    return Reading(len(questions), clock, processor, peak)
+    return Reading(len(questions), clock, processor, peak_memory() / 1e6)
 
 
 def speed_of(questions: QuestionSet, order: Sequence[int]) -> tuple[float, float]:

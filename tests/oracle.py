@@ -6,6 +6,7 @@ is made faster is held against it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor
 from stage.batch import Batch, Context
 from stage.model.stage import Stage
 
-Weights = dict[str, Tensor]
+Weights = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -114,10 +115,9 @@ def visible(context: Context, n: int, t: int) -> Tensor:
     return context.elements[at][context.mask[at]]
 
 
-@torch.no_grad()
 def answer(model: Stage, batch: Batch, n: int) -> OracleAnswer:
     """Question n of the batch, from its real words, frames and regions alone."""
-    w, c = model.state_dict(), model.config
+    w, c = dict(model.named_parameters()), model.config
     frames = int(batch.frame_mask[n].sum())
     logits, starts, ends, spans, all_scores = [], [], [], [], []
     contexts = []
@@ -147,7 +147,7 @@ def answer(model: Stage, batch: Batch, n: int) -> OracleAnswer:
         a = torch.stack(pooled)
         a = a + torch.relu(_scorer(w, "span_predictor.projection", a))
         start, end = (_scorer(w, f"span_predictor.{side}", a)[:, 0] for side in ("start", "end"))
-        span = scan(start.softmax(0), end.softmax(0))
+        span = scan(start.detach().softmax(0), end.detach().softmax(0))
         seen = a.max(dim=0).values
         if c.local_features:
             local = a[max(0, span[0] - c.span_margin) : span[1] + c.span_margin + 1].max(dim=0).values

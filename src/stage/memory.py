@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from pathlib import Path
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 ONE_GB = 1 << 30
+BYTES_OF_MAXRSS = 1 if sys.platform == "darwin" else 1024
 
 
 def keep_memory() -> None:
@@ -21,3 +23,14 @@ def keep_memory() -> None:
     if mallopt is not None:
         mallopt(M_MMAP_THRESHOLD, ONE_GB)
         mallopt(M_TRIM_THRESHOLD, 2 * ONE_GB - 1)
+
+
+def peak_memory() -> int:
+    """The largest resident memory of this process so far, in bytes."""
+    status = Path("/proc/self/status")
+    if status.exists():  # getrusage also counts the process that this one was forked from
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024
+    import resource  # not on Windows
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * BYTES_OF_MAXRSS

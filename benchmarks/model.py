@@ -1,0 +1,159 @@
+"""How fast STAGE is trained and asked on released features, against a plain implementation in the same run.
+
+    python benchmarks/model.py FOLDER [--split train] [--steps 10] [--threads 2]
+
+FOLDER holds released features, or what was packed of them. A step is 16 questions, both streams, local features,
+supervised in time and space, as `stage train configs/tvqa_plus.yaml` takes it. The plain implementation is the tests'
+oracle: a loop over hypotheses and frames, one sequence at a time, gradients by autograd. Memory is kept between steps
+for all. Ratios compare machines; seconds are of this one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from statistics import median
+
+import torch
+import torch.nn.functional as F
+from torch.utils.flop_counter import FlopCounterMode
+
+from stage.batch import Batch
+from stage.config import TrainingConfig
+from stage.dataset import QuestionSet
+from stage.examples import Limits, collate
+from stage.layouts import open_questions
+from stage.memory import keep_memory, peak_memory
+from stage.model.config import StageConfig
+from stage.model.losses import LossWeights, stage_losses
+from stage.model.stage import Stage
+from stage.precision import bfloat16_pays
+from stage.training import ANSWERED_AT_ONCE, LikeLengths
+
+sys.path.append(str(Path(__file__).parents[1] / "tests"))
+import oracle
+
+STEP = TrainingConfig()
+MATRIX = 2048
+PLAIN_QUESTIONS = 2
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--split", default="train")
+    parser.add_argument("--steps", type=int, default=10)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    keep_memory()
+    questions = open_questions(given.folder / given.split, Limits())
+    sizes = {"text_dim": questions.text_dim, "region_dim": questions.region_dim}
+    torch.manual_seed(STEP.seed)
+    model = Stage(StageConfig(**sizes))
+    steps = batches_of(questions, STEP.batch_size // STEP.parts, given.steps)
+    asked = batches_of(questions, ANSWERED_AT_ONCE, given.steps)
+
+    a = torch.randn(MATRIX, MATRIX)
+    peak = 2 * MATRIX**3 / seconds([lambda: a @ a] * 9) / 1e9
+    print(f"{given.threads} threads; float32 matrix product: {peak:.0f} GFLOP/s")
+    if not bfloat16_pays():
+        print("bfloat16: not measured, since this processor has to emulate it")
+    plain = seconds([lambda: plain_step(model, steps[0])]) * STEP.batch_size / PLAIN_QUESTIONS
+    plain_answers = seconds([lambda: plain_answer(model, steps[0])]) / PLAIN_QUESTIONS
+    for kind in ("float32", "bfloat16") if bfloat16_pays() else ("float32",):
+        with torch.autocast("cpu", torch.bfloat16, enabled=kind == "bfloat16"):
+            tell(kind, model, steps, asked, plain, plain_answers)
+    print(f"peak memory of this process: {peak_memory() / 1e9:.2f} GB")
+
+
+def tell(
+    kind: str,
+    model: Stage,
+    steps: Sequence[Sequence[Batch]],
+    asked: Sequence[Sequence[Batch]],
+    plain: float,
+    plain_answers: float,
+) -> None:
+    optimizer = torch.optim.Adam(model.parameters())
+    with FlopCounterMode(display=False) as counter:
+        step(model, optimizer, steps[0])
+    flop = counter.get_total_flops()
+    counted = seconds([lambda: step(model, optimizer, steps[0])])
+    taken = seconds([partial(step, model, optimizer, batch) for batch in steps])
+    answering = seconds([partial(answer, model, batch) for batch in asked]) / STEP.batch_size
+    print(
+        f"training, {kind}: {taken:.2f} s a step of {STEP.batch_size}, 1/{plain / taken:.0f} of the plain one's; "
+        f"{flop / counted / 1e9:.0f} GFLOP/s of matrix products"
+    )
+    print(
+        f"answering, {kind}: {1 / answering:.0f} questions/s, {plain_answers / answering:.0f} times the plain one"
+    )
+
+
+def batches_of(questions: QuestionSet, at_once: int, steps: int) -> list[list[Batch]]:
+    """Steps of 16 questions as they come in training, each in parts."""
+    parts = list(LikeLengths(questions.sizes(), STEP.batch_size, at_once, STEP.seed))
+    n = math.ceil(STEP.batch_size / at_once)
+    return [
+        [collate([questions.example(i) for i in part]) for part in parts[first : first + n]]
+        for first in range(0, min(n * steps, len(parts) - n), n)
+    ]
+
+
+def seconds(runs: Sequence[Callable[[], object]]) -> float:
+    """The median of several runs; the first warms up and is run once more."""
+    runs[0]()
+    taken = []
+    for run in runs:
+        began = time.perf_counter()
+        run()
+        taken.append(time.perf_counter() - began)
+    return median(taken)
+
+
+def step(model: Stage, optimizer: torch.optim.Optimizer, parts: Sequence[Batch]) -> None:
+    model.train()
+    for part in parts:
+        losses, _ = stage_losses(model, part, LossWeights())
+        losses.total.backward()
+    optimizer.step()
+    optimizer.zero_grad()
+
+
+@torch.inference_mode()
+def answer(model: Stage, parts: Sequence[Batch]) -> None:
+    model.eval()
+    for part in parts:
+        model.answer(part)
+
+
+def plain_step(model: Stage, parts: Sequence[Batch]) -> None:
+    """Answer and span losses of some questions, without dropout; the loss of regions would come on top."""
+    batch = parts[0]
+    assert batch.targets is not None
+    for n in range(PLAIN_QUESTIONS):
+        found, right = oracle.answer(model, batch, n), batch.targets.answer[n]
+        loss = F.cross_entropy(found.logits, right)
+        for logits, truth in (
+            (found.start_logits, batch.targets.start),
+            (found.end_logits, batch.targets.end),
+        ):
+            loss = loss + F.cross_entropy(logits[right], truth[n]) / 4
+        loss.backward()
+    model.zero_grad()
+
+
+@torch.no_grad()
+def plain_answer(model: Stage, parts: Sequence[Batch]) -> None:
+    for n in range(PLAIN_QUESTIONS):
+        oracle.answer(model, parts[0], n)
+
+
+if __name__ == "__main__":
+    main()
