@@ -314,7 +314,7 @@ def test_any_kind_is_trained_saved_and_loaded(data: Path, tmp_path: Path, kind: 
     assert (loaded.stage.config.kind, loaded.stage.config.text_dim) == (kind, TEXT_DIM)
     questions = open_questions(data, loaded.limits)
     loaded.check_features(questions.source.attributes, questions.name)
-    assert predict_all(loaded, questions) == predict_all(trained, questions)
+    assert list(predict_all(loaded, questions)) == list(predict_all(trained, questions))
     assert scores.qa_accuracy is not None
     assert (scores.temporal_miou is not None) == loaded.stage.config.localises
     assert (scores.answer_span_accuracy is not None) == loaded.stage.config.localises

@@ -12,7 +12,12 @@ import pytest
 from rich.console import Console
 
 from golden import SHARED
-from stage.annotation.predictions import read_predictions, write_predictions
+from stage.annotation.predictions import (
+    join_tables,
+    read_predictions,
+    tabulate_predictions,
+    write_predictions,
+)
 from stage.annotation.questions import read_questions, write_questions
 from stage.annotation.vocabulary import build_vocabulary, read_vocabulary, vocabulary_of, write_vocabulary
 from stage.commands.evaluate import evaluate as evaluate_command
@@ -398,3 +403,14 @@ def test_predictions_without_their_vocabulary_are_refused(tmp_path: Path) -> Non
         vocabulary_of(tmp_path / "out.json")
     write_vocabulary(tmp_path / "words.json", {"mug": 1})
     assert vocabulary_of(tmp_path / "out.json", tmp_path / "words.json") == {"mug": 1}
+
+
+def test_tables_of_parts_are_joined_to_that_of_all() -> None:
+    questions = many_questions()
+    predictions, words = random_predictions(questions), build_vocabulary(questions)
+    parts = [predictions[:5], [replace(p, grounding=()) for p in predictions[5:6]], predictions[6:]]
+    joined = join_tables([tabulate_predictions(part, words) for part in parts])
+    assert len(joined.qid) == len(predictions)
+    expected = [*parts[0], *parts[1], *parts[2]]
+    assert evaluate(joined, questions, words) == evaluate(expected, questions, words)
+    assert join_tables([tabulate_predictions(parts[1], words)]).boxes is None

@@ -156,8 +156,8 @@ def evidence_of(
         grounding: tuple[WordBoxes, ...] = ()
         if regions is not None:
             lowered = frozenset(c.lower() for c in concepts)
-            found = grounded_words(example, regions[0].float().cpu().numpy(), [t], lowered)
-            grounding = tuple(w for w in found if w.hypothesis == k and w.boxes)
+            found = grounded_words(example, regions[0].float().cpu().numpy(), [t], lowered, [k])
+            grounding = tuple(w for w in found if w.boxes)
         attended = (
             attended_sentences(example, clip, words[0, t, k].float().cpu().numpy(), t, k)
             if words is not None

@@ -24,13 +24,18 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_text(path: Path, content: str) -> None:
-    write_bytes(path, content.encode())
+    """Gzipped if the name ends in .gz."""
+    encoded = content.encode()
+    write_bytes(path, gzip.compress(encoded, 6) if path.suffix == ".gz" else encoded)
+
+
+def to_json(content: Any) -> str:
+    return json.dumps(content, separators=(",", ":"))
 
 
 def write_json(path: Path, content: Any) -> None:
-    """JSON, gzipped if the name ends in .gz."""
-    encoded = json.dumps(content, separators=(",", ":")).encode()
-    write_bytes(path, gzip.compress(encoded, 6) if path.suffix == ".gz" else encoded)
+    """Gzipped if the name ends in .gz."""
+    write_text(path, to_json(content))
 
 
 def read_json(path: Path) -> Any:

@@ -27,9 +27,12 @@ def predict(
 
 
 def predictions_of(
-    answered: Answered, examples: Sequence[Example], concepts: Collection[str]
+    answered: Answered, examples: Sequence[Example], concepts: Collection[str], *, for_scores: bool = False
 ) -> list[Prediction]:
-    """Predictions from a model's answer, with boxes in the frames that are annotated."""
+    """Predictions from a model's answer, with boxes in the frames that are annotated.
+
+    for_scores: boxes for the right hypothesis alone, since no score looks at others.
+    """
     probabilities = answered.logits.softmax(-1).tolist()
     starts, ends = answered.spans.start.tolist(), answered.spans.end.tolist()
     scores = answered.grounded.region_scores
@@ -38,7 +41,8 @@ def predictions_of(
         grounding: Iterable[WordBoxes] = ()
         if scores is not None:
             annotated = [t for t, frame in enumerate(example.frames) if example.question.boxes.get(frame)]
-            grounding = grounded_words(example, scores[n].float().cpu().numpy(), annotated, concepts)
+            of = [example.question.answer_index] if for_scores else range(len(probabilities[n]))
+            grounding = grounded_words(example, scores[n].float().cpu().numpy(), annotated, concepts, of)
         likeliest = max(range(len(probabilities[n])), key=probabilities[n].__getitem__)
         spans = zip(starts[n], ends[n], strict=True)
         predictions.append(
@@ -55,15 +59,21 @@ def predictions_of(
 
 
 def grounded_words(
-    example: Example, scores: Array, positions: Iterable[int], concepts: Collection[str]
+    example: Example,
+    scores: Array,
+    positions: Iterable[int],
+    concepts: Collection[str],
+    of: Collection[int | None],
 ) -> Iterable[WordBoxes]:
-    """The boxes of concept words (lower case), for each hypothesis, at the given frame positions.
+    """The boxes of concept words (lower case), for some of the hypotheses, at the given frame positions.
 
     scores: (T, K, L_h, N_o). Words without a box over the threshold are given with none.
     """
     for t in positions:
         regions = example.regions[t]
         for k, hypothesis in enumerate(example.question.hypotheses):
+            if k not in of:
+                continue
             words = hypothesis.split()[: len(example.hypotheses[k])]
             for i, word in enumerate(words):
                 if word.lower() in concepts:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from stage.annotation.predictions import PredictionTable, join_tables, tabulate_predictions
+from stage.annotation.vocabulary import build_vocabulary
 from stage.batch import Batch
 from stage.config import RunConfig, TrainingConfig
 from stage.dataset import QuestionSet
@@ -54,7 +57,8 @@ class StageTraining(pl.LightningModule):
         self.questions = questions
         self.concepts = concepts
         self.weights = LossWeights(config.span_weight, config.attention_weight)
-        self.predictions: list[Prediction] = []
+        self.vocabulary = build_vocabulary(questions)
+        self.tables: list[PredictionTable] = []
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         losses, logits = training_losses(self.model, batch, self.weights)
@@ -70,11 +74,12 @@ class StageTraining(pl.LightningModule):
 
     def validation_step(self, loaded: tuple[Batch, list[Example]], _: int) -> None:
         batch, examples = loaded
-        self.predictions += predictions_of(self.model.answer(batch), examples, self.concepts)
+        predictions = predictions_of(self.model.answer(batch), examples, self.concepts, for_scores=True)
+        self.tables.append(tabulate_predictions(predictions, self.vocabulary))
 
     def on_validation_epoch_end(self) -> None:
         scores = self.scores()
-        self.predictions = []
+        self.tables = []
         shown = {
             "val/accuracy": scores.qa_accuracy,
             "val/miou": scores.temporal_miou,
@@ -85,8 +90,9 @@ class StageTraining(pl.LightningModule):
             self.log(name, math.nan if value is None else value, prog_bar=True)
 
     def scores(self) -> Scores:
-        seen = {p.qid for p in self.predictions}
-        return scores_of(self.predictions, [q for q in self.questions if q.qid in seen], self.model.config)
+        table = join_tables(self.tables)
+        seen = set(table.qid.tolist())
+        return scores_of(table, [q for q in self.questions if q.qid in seen], self.model.config)
 
     def transfer_batch_to_device(
         self, loaded: Batch | tuple[Batch, list[Example]], device: torch.device, _: int
@@ -224,27 +230,32 @@ def train(config: RunConfig, *, resume: bool = True, progress: bool = True) -> t
 
 def evaluate_model(trained: TrainedModel, questions: QuestionSet) -> Scores:
     """The scores of a model on all questions of a set."""
-    predictions = predict_all(trained, questions)
-    return scores_of(predictions, questions.questions, trained.stage.config)
+    vocabulary = build_vocabulary(questions.questions)
+    batches = _predict_batches(trained, questions, for_scores=True)
+    table = join_tables([tabulate_predictions(predictions, vocabulary) for predictions in batches])
+    return scores_of(table, questions.questions, trained.stage.config)
 
 
-def scores_of(
-    predictions: Sequence[Prediction], questions: Sequence[Question], system: SystemConfig
-) -> Scores:
+def scores_of(table: PredictionTable, questions: Sequence[Question], system: SystemConfig) -> Scores:
     """Scores of the predictions of a system; of the answers alone if it does not localise."""
-    scores = evaluate(predictions, questions)
+    scores = evaluate(table, questions)
     return scores if system.localises else scores.without_spans()
 
 
-@torch.inference_mode()
-def predict_all(trained: TrainedModel, questions: QuestionSet) -> list[Prediction]:
-    """Predictions for all questions of a set, in its order."""
-    predictions: list[Prediction] = []
+def predict_all(trained: TrainedModel, questions: QuestionSet) -> Iterator[Prediction]:
+    """Predictions for all questions of a set, those that are alike in size one after the other."""
+    return chain.from_iterable(_predict_batches(trained, questions, for_scores=False))
+
+
+def _predict_batches(
+    trained: TrainedModel, questions: QuestionSet, *, for_scores: bool
+) -> Iterator[list[Prediction]]:
     questions.projection = trained.projection
+    concepts = set(trained.concepts)
     for batch, examples in _in_order(questions):
-        predictions += predictions_of(trained.stage.answer(batch), examples, set(trained.concepts))
-    order = {q.qid: i for i, q in enumerate(questions.questions)}
-    return sorted(predictions, key=lambda p: order[p.qid])
+        with torch.inference_mode():
+            answered = trained.stage.answer(batch)
+        yield predictions_of(answered, examples, concepts, for_scores=for_scores)
 
 
 def _in_order(questions: QuestionSet) -> DataLoader[Example]:

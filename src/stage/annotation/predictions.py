@@ -7,7 +7,7 @@ raw_bbox    [per question {"0".."4": [{pred, bbox, word, qid, vid_name, img_idx}
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from stage.annotation.vocabulary import fold
 from stage.errors import InputError
-from stage.files import read_json, write_json
+from stage.files import read_json, to_json, write_text
 from stage.types import Box, Prediction, WordBoxes
 
 Integers = npt.NDArray[np.int64]
@@ -75,11 +75,22 @@ class _Entry(NamedTuple):
     corners: list[list[float]]
 
 
-def write_predictions(path: Path, predictions: Sequence[Prediction], vocabulary: Mapping[str, int]) -> None:
-    """Write predictions (.json or .json.gz). Boxes of words outside the vocabulary can't be told and are left out."""
-    spans = {str(p.qid): [list(p.span), p.answer_index] for p in predictions}
-    boxes = [_raw_boxes(prediction, vocabulary) for prediction in predictions]
-    write_json(path, {"ts_answer": spans, "raw_bbox": boxes})
+def write_predictions(path: Path, predictions: Iterable[Prediction], vocabulary: Mapping[str, int]) -> int:
+    """Write predictions (.json or .json.gz) while they are made; returns how many there are.
+
+    Boxes of words outside the vocabulary can't be told and are left out.
+    """
+    spans, boxes = {}, {}
+    for prediction in predictions:
+        spans[prediction.qid] = [list(prediction.span), prediction.answer_index]
+        boxes[prediction.qid] = to_json(
+            _raw_boxes(prediction, vocabulary)
+        )  # a tenth of what objects would take
+    answers = to_json({str(qid): spans[qid] for qid in sorted(spans)})
+    write_text(
+        path, f'{{"ts_answer":{answers},"raw_bbox":[{",".join(boxes[qid] for qid in sorted(boxes))}]}}'
+    )
+    return len(spans)
 
 
 def read_predictions(path: Path) -> PredictionTable:
@@ -109,6 +120,21 @@ def tabulate_predictions(predictions: Sequence[Prediction], vocabulary: Mapping[
         np.array([p.answer_index for p in predictions], np.int64),
         np.array([p.span for p in predictions], np.float64).reshape(-1, 2),
         _columns(entries, source) if entries else None,
+    )
+
+
+def join_tables(tables: Sequence[PredictionTable]) -> PredictionTable:
+    """One table of several, at least one."""
+    boxes = [table.boxes for table in tables if table.boxes is not None]
+    columns = {
+        name: np.concatenate([getattr(b, name) for b in boxes]) for name in PredictedBoxes.__slots__ if boxes
+    }
+    return PredictionTable(
+        tables[0].source,
+        np.concatenate([table.qid for table in tables]),
+        np.concatenate([table.answer for table in tables]),
+        np.concatenate([table.span for table in tables]),
+        PredictedBoxes(**columns) if boxes else None,
     )
 
 
