@@ -40,7 +40,6 @@ import oracle
 
 STEP = TrainingConfig()
 MATRIX = 2048
-PLAIN_QUESTIONS = 2
 
 
 def main() -> None:
@@ -64,36 +63,32 @@ def main() -> None:
     print(f"{given.threads} threads; float32 matrix product: {peak:.0f} GFLOP/s")
     if not bfloat16_pays():
         print("bfloat16: not measured, since this processor has to emulate it")
-    plain = seconds([lambda: plain_step(model, steps[0])]) * STEP.batch_size / PLAIN_QUESTIONS
-    plain_answers = seconds([lambda: plain_answer(model, steps[0])]) / PLAIN_QUESTIONS
-    for kind in ("float32", "bfloat16") if bfloat16_pays() else ("float32",):
-        with torch.autocast("cpu", torch.bfloat16, enabled=kind == "bfloat16"):
-            tell(kind, model, steps, asked, plain, plain_answers)
-    print(f"peak memory of this process: {peak_memory() / 1e9:.2f} GB")
+    kinds = ("float32", "bfloat16") if bfloat16_pays() else ("float32",)
+    speeds = {kind: speed(kind, model, steps, asked) for kind in kinds}
+    print(
+        f"peak memory of training and answering, with all {len(steps)} steps read: {peak_memory() / 1e9:.2f} GB"
+    )
+    plain, plain_answer = plain_speed(model, steps[0][0])
+    for kind, (step_seconds, rate, flops) in speeds.items():
+        print(
+            f"{kind}: {step_seconds:.2f} s a step of {STEP.batch_size} (matrix products: {flops / 1e9:.0f} GFLOP/s), "
+            f"1/{plain * STEP.batch_size / step_seconds:.0f} of the plain one's; "
+            f"{rate:.0f} answers/s, {plain_answer * rate:.0f} times the plain"
+        )
 
 
-def tell(
-    kind: str,
-    model: Stage,
-    steps: Sequence[Sequence[Batch]],
-    asked: Sequence[Sequence[Batch]],
-    plain: float,
-    plain_answers: float,
-) -> None:
-    optimizer = torch.optim.Adam(model.parameters())
-    with FlopCounterMode(display=False) as counter:
-        step(model, optimizer, steps[0])
-    flop = counter.get_total_flops()
-    counted = seconds([lambda: step(model, optimizer, steps[0])])
-    taken = seconds([partial(step, model, optimizer, batch) for batch in steps])
-    answering = seconds([partial(answer, model, batch) for batch in asked]) / STEP.batch_size
-    print(
-        f"training, {kind}: {taken:.2f} s a step of {STEP.batch_size}, 1/{plain / taken:.0f} of the plain one's; "
-        f"{flop / counted / 1e9:.0f} GFLOP/s of matrix products"
-    )
-    print(
-        f"answering, {kind}: {1 / answering:.0f} questions/s, {plain_answers / answering:.0f} times the plain one"
-    )
+def speed(
+    kind: str, model: Stage, steps: Sequence[Sequence[Batch]], asked: Sequence[Sequence[Batch]]
+) -> tuple[float, float, float]:
+    """Seconds of a training step, answers a second, and matrix operations a second in training."""
+    with torch.autocast("cpu", torch.bfloat16, enabled=kind == "bfloat16"):
+        optimizer = torch.optim.Adam(model.parameters())
+        with FlopCounterMode(display=False) as counter:
+            step(model, optimizer, steps[0])
+        counted = seconds([partial(step, model, optimizer, steps[0])])
+        taken = seconds([partial(step, model, optimizer, batch) for batch in steps])
+        answering = seconds([partial(answer, model, batch) for batch in asked])
+    return taken, STEP.batch_size / answering, counter.get_total_flops() / counted
 
 
 def batches_of(questions: QuestionSet, at_once: int, steps: int) -> list[list[Batch]]:
@@ -133,26 +128,22 @@ def answer(model: Stage, parts: Sequence[Batch]) -> None:
         model.answer(part)
 
 
-def plain_step(model: Stage, parts: Sequence[Batch]) -> None:
-    """Answer and span losses of some questions, without dropout; the loss of regions would come on top."""
-    batch = parts[0]
+def plain_speed(model: Stage, batch: Batch) -> tuple[float, float]:
+    """Seconds of the plain implementation for the first question of a batch: trained on, and answered.
+
+    Trained on answer and span without dropout; the loss of regions would come on top.
+    """
     assert batch.targets is not None
-    for n in range(PLAIN_QUESTIONS):
-        found, right = oracle.answer(model, batch, n), batch.targets.answer[n]
-        loss = F.cross_entropy(found.logits, right)
-        for logits, truth in (
-            (found.start_logits, batch.targets.start),
-            (found.end_logits, batch.targets.end),
-        ):
-            loss = loss + F.cross_entropy(logits[right], truth[n]) / 4
-        loss.backward()
-    model.zero_grad()
-
-
-@torch.no_grad()
-def plain_answer(model: Stage, parts: Sequence[Batch]) -> None:
-    for n in range(PLAIN_QUESTIONS):
-        oracle.answer(model, parts[0], n)
+    began = time.perf_counter()
+    found, right = oracle.answer(model, batch, 0), batch.targets.answer[0]
+    loss = F.cross_entropy(found.logits, right)
+    for logits, truth in ((found.start_logits, batch.targets.start), (found.end_logits, batch.targets.end)):
+        loss = loss + F.cross_entropy(logits[right], truth[0]) / 4
+    loss.backward()
+    trained = time.perf_counter()
+    with torch.no_grad():
+        oracle.answer(model, batch, 0)
+    return trained - began, time.perf_counter() - trained
 
 
 if __name__ == "__main__":

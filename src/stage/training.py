@@ -243,7 +243,7 @@ def scores_of(table: PredictionTable, questions: Sequence[Question], system: Sys
 
 
 def predict_all(trained: TrainedModel, questions: QuestionSet) -> Iterator[Prediction]:
-    """Predictions for all questions of a set, those that are alike in size one after the other."""
+    """Predictions for all questions of a set, clip by clip."""
     return chain.from_iterable(_predict_batches(trained, questions, for_scores=False))
 
 
@@ -259,8 +259,10 @@ def _predict_batches(
 
 
 def _in_order(questions: QuestionSet) -> DataLoader[Example]:
-    sizes = questions.sizes()
-    like = sorted(range(len(sizes)), key=sizes.__getitem__)
+    """Questions of one clip together, since they look at the same pictures; clips of like length together."""
+    sizes, asked = questions.sizes(), questions.questions
+    clips = [(questions.clips[q.clip].frame_count, q.clip) for q in asked]
+    like = sorted(range(len(asked)), key=lambda i: (clips[i], sizes[i]))
     batches = [like[i : i + ANSWERED_AT_ONCE] for i in range(0, len(like), ANSWERED_AT_ONCE)]
     return DataLoader(Questions(questions), batch_sampler=batches, collate_fn=with_examples)
 

@@ -52,9 +52,10 @@ class _Unit(Function):
             )
             mixed = _convolve(_leave_out(normal, seen), kernel.to(x.dtype), kernel_bias.to(x.dtype))
             y = F.linear(mixed, matrix.to(x.dtype), bias.to(x.dtype)).relu_()
-        ctx.save_for_backward(
-            x, norm_weight, norm_bias, kernel, kernel_bias, matrix, mean, deviation, y > 0, seen
-        )
+        if any(ctx.needs_input_grad):
+            ctx.save_for_backward(
+                x, norm_weight, norm_bias, kernel, kernel_bias, matrix, mean, deviation, y > 0, seen
+            )
         return y.add_(x)
 
     @staticmethod

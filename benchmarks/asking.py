@@ -1,0 +1,104 @@
+"""How long a person waits for `stage ask`, and how that and memory grow with the film.
+
+    python benchmarks/asking.py [--minutes 1 5 20]
+
+An episode of the sitcom (640 x 360, a minute) is drawn, and repeated to make longer films. Each is asked about in
+a new process with an empty cache (cold), and once more (warm: the film has been looked at), as a user does; then
+further questions are asked in one process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+import av
+
+from stage.answering import Answerer
+from stage.sitcom.episodes import write_sitcom
+
+QUESTION = "What does Mia hold when Ida comes in ?"
+ANSWERS = ("A red mug .", "A phone .", "A trophy .", "A pizza .", "An apple .")
+MEASURED = """
+import sys
+from stage.commands import main
+from stage.memory import peak_memory
+try:
+    main()
+finally:
+    print(peak_memory(), file=sys.stderr)
+"""
+FURTHER = 9
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--minutes", type=int, nargs="+", default=[1, 5, 20])
+    given = parser.parse_args()
+    with TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        write_sitcom(folder / "sitcom", "test", 1, seed=77)
+        episode = next((folder / "sitcom" / "episodes").glob("*.mp4"))
+        for minutes in given.minutes:
+            film = repeat(episode, folder / f"{minutes}.mp4", minutes)
+            os.environ["STAGE_CACHE"] = str(folder / f"cache-{minutes}")
+            cold, memory = ask(film)
+            warm, _ = ask(film)
+            with ProcessPoolExecutor(1, get_context("spawn")) as process:
+                further = process.submit(further_questions, film).result()
+            print(
+                f"{minutes} min: first answer {cold:.1f} s ({cold / minutes:.1f} a minute of film), once looked at "
+                f"{warm:.1f} s; a further question {further:.3f} s; peak memory {memory / 1e6:.0f} MB"
+            )
+
+
+def repeat(episode: Path, out: Path, times: int) -> Path:
+    """The same packets again and again, later each time."""
+    with av.open(str(out), "w") as written:
+        stream = None
+        for n in range(times):
+            with av.open(str(episode)) as read:
+                source = read.streams.video[0]
+                stream = stream or written.add_stream_from_template(source)
+                assert source.duration is not None
+                for packet in read.demux(source):
+                    if packet.dts is not None and packet.pts is not None:
+                        packet.pts += n * source.duration
+                        packet.dts += n * source.duration
+                        packet.stream = stream
+                        written.mux(packet)
+    return out
+
+
+def ask(film: Path) -> tuple[float, int]:
+    """Seconds and bytes of `stage ask` in a new process."""
+    answers = [word for answer in ANSWERS for word in ("--answer", answer)]
+    command = [sys.executable, "-c", MEASURED, "ask", str(film), "--question", QUESTION, *answers, "--json"]
+    began = time.perf_counter()
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    seconds = time.perf_counter() - began
+    json.loads(done.stdout)
+    return seconds, int(done.stderr.split()[-1])
+
+
+def further_questions(film: Path) -> float:
+    opened = Answerer.from_pretrained().open(film)
+    taken = []
+    for _ in range(FURTHER):
+        began = time.perf_counter()
+        opened.ask(QUESTION, ANSWERS)
+        taken.append(time.perf_counter() - began)
+    return median(taken)
+
+
+if __name__ == "__main__":
+    main()
