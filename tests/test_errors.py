@@ -9,12 +9,13 @@ import pytest
 
 from stage.annotation.predictions import read_predictions, tabulate_predictions, write_predictions
 from stage.annotation.questions import read_questions, write_questions
-from stage.annotation.vocabulary import build_vocabulary, write_vocabulary
+from stage.annotation.vocabulary import BESIDE, build_vocabulary, write_vocabulary
 from stage.commands.errors import errors
 from stage.errors import InputError
 from stage.sitcom.episodes import write_sitcom
-from stage.tables.causes import Cause, counts_by_type, examples, sort_answers
-from stage.types import Box, Prediction, Question, WordBoxes
+from stage.tables.causes import Cause, counts_by_link, counts_by_type, examples, link_word, sort_answers
+from stage.tables.pages import differences
+from stage.types import Box, Clip, Evidence, Prediction, Question, WordBoxes
 
 SHARED = Path(__file__).parents[2] / "shared" / "tvqa_plus"
 ANSWERS = ("The mug .", "The hat .")
@@ -56,6 +57,25 @@ def test_an_answer_and_its_moment_make_the_cause() -> None:
     assert list(counts["who"].values()) == [0, 0, 1, 0]
 
 
+@pytest.mark.parametrize(
+    ("text", "link"),
+    [
+        ("What is Mia holding before Leo talks about the exam ?", "before"),
+        ("Where was Max after he said when he would come ?", "when"),
+        ("Who is Leo", "no link"),
+    ],
+)
+def test_the_last_link_word_places_a_question_in_time(text: str, link: str) -> None:
+    assert link_word(text) == link
+
+
+def test_causes_are_counted_by_link_too() -> None:
+    cases = sort_answers(tabulate_predictions(PREDICTIONS, build_vocabulary(QUESTIONS)), QUESTIONS)
+    counts = counts_by_link(cases)
+    assert sum(n for of_link in counts.values() for n in of_link.values()) == len(cases)
+    assert all(any(of_link.values()) for of_link in counts.values())
+
+
 def test_boxes_of_the_right_answer_are_held_against_the_true_ones() -> None:
     words = build_vocabulary(QUESTIONS)
     table = tabulate_predictions(PREDICTIONS, words)
@@ -86,6 +106,19 @@ def test_the_command_counts_shows_and_writes(tmp_path: Path, capsys: pytest.Capt
     assert written["counts"]["what"]["right answer, right moment"] == 1
     assert [q["qid"] for q in written["questions"]] == [1, 2, 3, 4]
     assert written["questions"][2]["chosen"] == "The hat ."
+    assert written["questions"][2]["chosen"] in written["questions"][2]["answers"]
+
+
+def test_the_vocabulary_lies_beside_the_predictions(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_questions(tmp_path / "questions.json", QUESTIONS)
+    write_predictions(tmp_path / "predictions.json", PREDICTIONS, build_vocabulary(QUESTIONS))
+    errors(tmp_path / "predictions.json", tmp_path / "questions.json")
+    assert "boxes found" not in capsys.readouterr().out
+    write_vocabulary(tmp_path / BESIDE, build_vocabulary(QUESTIONS))
+    errors(tmp_path / "predictions.json", tmp_path / "questions.json")
+    assert "boxes found" in capsys.readouterr().out
 
 
 def test_what_can_not_be_compared_is_refused(tmp_path: Path) -> None:
@@ -122,6 +155,18 @@ def test_films_give_evidence_pages(tmp_path: Path, capsys: pytest.CaptureFixture
     assert asked[1].text.split()[-2] in page
     assert "data:image/jpeg" in page
     assert "evidence page" in capsys.readouterr().out
+
+
+def test_a_page_that_tells_another_answer_or_cause_is_named() -> None:
+    case = sort_answers(tabulate_predictions(PREDICTIONS, build_vocabulary(QUESTIONS)), QUESTIONS)[0]
+
+    def notes(answer: int, span: tuple[float, float]) -> list[str]:
+        shown = Evidence(Clip("clip", 60), case.question, prediction(1, answer, span), (), ())
+        return differences([case], {1: (shown, {})})
+
+    assert notes(0, (4.0, 8.0)) == notes(0, (4.0, 6.0)) == []
+    assert "says 'The hat .'; are the predictions this model's?" in notes(1, (4.0, 8.0))[0]
+    assert "says 4.0 to 8.0 s, the model says 6.5 to 8.0 s" in notes(0, (6.5, 8.0))[0]
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="TVQA+'s annotation (../shared) is not there")

@@ -14,8 +14,9 @@ import pytest
 from stage.annotation.questions import question_to_json, read_questions
 from stage.annotation.subtitles import read_frame_counts, read_subtitles
 from stage.errors import InputError
+from stage.sitcom.benchmark import SPLITS
 from stage.sitcom.drawing import draw
-from stage.sitcom.episodes import SPLITS, Episode, make_episode, write_sitcom
+from stage.sitcom.episodes import Episode, make_episode, write_sitcom
 from stage.sitcom.screenplay import episode_seed, write_screenplay
 from stage.sitcom.world import (
     CAST,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -21,6 +23,9 @@ from stage.features.regions import PACKAGED_DETECTOR
 from stage.features.text import PACKAGED_BERT
 from stage.model.baselines.longest import Longest
 from stage.model.build import TrainableConfig, VideoQA, build_model
+from stage.model.config import StageConfig, SystemConfig
+from stage.model.exported import GROUNDING, ExportedStage, export_graphs
+from stage.model.stage import Stage
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -60,7 +65,7 @@ class _Stored(BaseModel):
 class TrainedModel:
     """STAGE, or another system, with everything that an answer needs beside the film."""
 
-    stage: VideoQA
+    stage: VideoQA | ExportedStage
     features: FeatureRecipe
     projection: Projection | None
     """Applied to region features before the model reads them; none if it reads them as they are."""
@@ -93,25 +98,61 @@ class TrainedModel:
 
 def save_model(model: TrainedModel, folder: Path, card: str = "") -> None:
     """Write a model to a folder, whole or not at all. An older model there is replaced."""
+    with _made(folder) as making:
+        (making / CONFIG).write_text(_config_of(model))
+        if card:
+            (making / CARD).write_text(card)
+        (making / WEIGHTS).write_bytes(save(_tensors(model)))
+
+
+def export_model(model: TrainedModel, folder: Path) -> None:
+    """Write a model folder that holds graphs in place of STAGE's weights. An older one there is replaced.
+
+    Raises InputError if the model can't be exported, or if the folder holds anything else.
+    """
+    stage = model.stage
+    if not isinstance(stage, Stage):
+        kind = "exported already" if isinstance(stage, ExportedStage) else f"of kind {stage.config.kind}"
+        raise InputError(f"{model.name}: is {kind}; give a model of kind stage, as `stage train` writes it")
+    if folder.exists() and not (folder / GROUNDING).is_file():
+        raise InputError(f"{folder}: exists and is no exported model; choose another place")
+    with _made(folder) as making:
+        (making / CONFIG).write_text(_config_of(model))
+        (making / WEIGHTS).write_bytes(save(_projection_tensors(model)))
+        export_graphs(stage, making)
+
+
+@contextmanager
+def _made(folder: Path) -> Iterator[Path]:
+    """A folder to write in, which takes the place of `folder` when all is written."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     making = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        yield making
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.chmod(making, 0o755)
+        os.replace(making, folder)
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
+
+
+def _config_of(model: TrainedModel) -> str:
     stored = _Stored(
         stage=model.stage.config, features=model.features, limits=model.limits, concepts=model.concepts
     )
-    (making / CONFIG).write_text(stored.model_dump_json(indent=1))
-    if card:
-        (making / CARD).write_text(card)
-    (making / WEIGHTS).write_bytes(save(_tensors(model)))
-    if folder.exists():
-        shutil.rmtree(folder)
-    os.chmod(making, 0o755)
-    os.replace(making, folder)
+    return stored.model_dump_json(indent=1)
 
 
 def _tensors(model: TrainedModel) -> dict[str, Tensor]:
+    tensors = {STAGE_PREFIX + name: value.contiguous() for name, value in model.stage.state_dict().items()}
+    return tensors | _projection_tensors(model)
+
+
+def _projection_tensors(model: TrainedModel) -> dict[str, Tensor]:
     import torch
 
-    tensors = {STAGE_PREFIX + name: value.contiguous() for name, value in model.stage.state_dict().items()}
+    tensors = {}
     if model.projection is not None:
         for name, array in model.projection.to_arrays().items():
             tensors[PROJECTION_PREFIX + name] = torch.from_numpy(np.ascontiguousarray(array))
@@ -121,7 +162,7 @@ def _tensors(model: TrainedModel) -> dict[str, Tensor]:
 def load_model(spec: str | Path) -> TrainedModel:
     """A packaged model by name ("sitcom", "longest") or a model folder. Only weights are read, never code.
 
-    Raises InputError if there is no such model or it is not one.
+    An exported model is run by onnxruntime. Raises InputError if there is no such model or it is not one.
     """
     folder = Path(spec)
     if str(spec) == LONGEST and not folder.exists():
@@ -137,8 +178,7 @@ def load_model(spec: str | Path) -> TrainedModel:
     try:
         stored = _Stored.model_validate_json((folder / CONFIG).read_text())
         tensors = load_file(folder / WEIGHTS)
-        stage = build_model(stored.stage)
-        stage.load_state_dict(_part(tensors, STAGE_PREFIX))
+        stage = _stage_of(folder, stored.stage, _part(tensors, STAGE_PREFIX))
         projection = {name: value.numpy() for name, value in _part(tensors, PROJECTION_PREFIX).items()}
         components = Projection.from_arrays(projection) if projection else None
     except (ValidationError, SafetensorError, OSError, RuntimeError, UnicodeDecodeError, KeyError) as error:
@@ -148,6 +188,14 @@ def load_model(spec: str | Path) -> TrainedModel:
     return TrainedModel(
         stage.eval(), stored.features, components, stored.concepts, stored.limits, name=str(spec)
     )
+
+
+def _stage_of(folder: Path, config: SystemConfig, weights: dict[str, Tensor]) -> VideoQA | ExportedStage:
+    if (folder / GROUNDING).is_file() and isinstance(config, StageConfig):
+        return ExportedStage.load(config, folder)
+    stage = build_model(config)
+    stage.load_state_dict(weights)
+    return stage
 
 
 def _reason(error: Exception) -> str:

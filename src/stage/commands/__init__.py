@@ -20,6 +20,7 @@ COMMANDS = (
     "sitcom",
     "features",
     "train",
+    "export",
     "predict",
     "evaluate",
     "compare",

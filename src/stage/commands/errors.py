@@ -19,7 +19,11 @@ def errors(
     predictions: Annotated[Path, typer.Argument(help="A prediction file (.json or .json.gz).")],
     annotation: Annotated[Path, typer.Argument(help="The questions with the truth, in TVQA+'s layout.")],
     vocabulary: Annotated[
-        Path | None, typer.Option(help="word2idx of the prediction file: then boxes are looked at too.")
+        Path | None,
+        typer.Option(
+            help="word2idx: the words that the file numbers; word2idx.json beside it unless given. Without "
+            "one, boxes aren't looked at."
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for errors.json, with every question, and pages.")
@@ -33,7 +37,7 @@ def errors(
     """Group answers by cause: right or wrong, at the right moment or not; with examples."""
     from stage.annotation.predictions import read_predictions
     from stage.annotation.questions import read_questions
-    from stage.annotation.vocabulary import read_vocabulary
+    from stage.annotation.vocabulary import BESIDE, vocabulary_of
     from stage.errors import InputError
     from stage.files import write_json
     from stage.tables.causes import Cause, sort_answers, to_json
@@ -41,7 +45,8 @@ def errors(
 
     if data and not out:
         raise InputError("--data: evidence pages need a folder; give one with --out")
-    words = read_vocabulary(vocabulary) if vocabulary else None
+    known = vocabulary or (predictions.parent / BESIDE).exists()
+    words = vocabulary_of(predictions, vocabulary) if known else None
     cases = sort_answers(read_predictions(predictions), read_questions(annotation), words)
     if not cases:
         raise InputError(f"{annotation}: no predicted question has a right answer and a span to compare with")
@@ -58,19 +63,20 @@ def errors(
 
 
 def _counts(cases: Sequence[Case]) -> Table:
-    from stage.tables.causes import Cause, counts_by_type
+    from stage.tables.causes import Cause, counts_by_link, counts_by_type
 
-    table = Table(title=f"{len(cases):,} questions, in % of their type", title_justify="left")
-    table.add_column("type")
+    table = Table(title=f"{len(cases):,} questions, in % of their row", title_justify="left")
+    table.add_column("type, link")
     for cause in Cause:
         table.add_column(cause.value, justify="right")
-    for kind, counts in counts_by_type(cases).items():
-        total = sum(counts.values())
-        table.add_row(kind, *(f"{n:,} ({100 * n / total:.1f} %)" for n in counts.values()))
+    for rows in (counts_by_type(cases), counts_by_link(cases)):
+        for name, counts in rows.items():
+            total = sum(counts.values())
+            table.add_row(name, *(f"{n:,} ({100 * n / total:.1f} %)" for n in counts.values()))
+        table.add_section()
     found = [[c.boxes_found for c in cases if c.cause is cause] for cause in Cause]
     known = [[share for share in shares if share is not None] for shares in found]
     if any(known):
-        table.add_section()
         table.add_row("boxes found", *(f"{100 * fmean(k):.1f} %" if k else "-" for k in known))
     return table
 

@@ -12,7 +12,9 @@ import typer
 def predict(
     data: Annotated[Path, typer.Argument(help="A data folder with features.")],
     out: Annotated[Path, typer.Argument(help="The prediction file to write (.json or .json.gz).")],
-    model: Annotated[str, typer.Option(help="A model folder, or the name of a packaged model.")] = "sitcom",
+    model: Annotated[
+        str, typer.Option(help="A model folder, exported or not, or a packaged model's name.")
+    ] = "sitcom",
     vocabulary: Annotated[
         Path | None,
         typer.Option(help="word2idx of the data set; without it one is made and written beside OUT."),

@@ -10,9 +10,6 @@ from typing import Annotated
 
 import typer
 
-EPISODES = {"train": 400, "val": 40, "test": 64}
-QUESTIONS = {"train": 24, "val": 12, "test": 12}
-"""An episode; training has more, since drawing costs more than asking."""
 SHOWN_SCORES = ("qa_accuracy", "temporal_miou", "answer_span_accuracy", "grounding_map")
 CONFIG = Path("configs/sitcom.yaml")
 VARIANTS = {
@@ -40,15 +37,17 @@ def remake(
     from stage.features.detector import ASSETS, WEIGHTS
     from stage.features.detector_training import train_detector
     from stage.processors import usable_cores
+    from stage.sitcom.benchmark import SEED, SPLITS, publish
     from stage.sitcom.episodes import write_sitcom
     from stage.trained import CARD, PACKAGED
     from stage.training import train
 
-    for split, episodes in EPISODES.items():
-        write_sitcom(data / split, split, episodes, 0, usable_cores(), QUESTIONS[split])
+    for split, size in SPLITS.items():
+        write_sitcom(data / split, split, size.episodes, SEED, usable_cores(), size.questions)
+    publish(data)
     if not (ASSETS / WEIGHTS).exists():
         train_detector(ASSETS)
-    make_all([data / split for split in EPISODES])
+    make_all([data / split for split in SPLITS])
     for name, changes in VARIANTS.items():
         folder = runs / name
         settings = [f"data.train={data / 'train'}", f"data.val={data / 'val'}", f"output={folder}", *changes]
@@ -66,16 +65,18 @@ def remake(
 
 def _add_scores(runs: Path) -> None:
     """Write what the models were measured at into their cards."""
+    from stage.sitcom.benchmark import SPLITS
     from stage.trained import CARD
 
     measured = json.loads((runs / "scores.json").read_text())
+    episodes = SPLITS["test"].episodes
     for name in VARIANTS:
         folder = runs / name / "model"
         scores = measured[str(folder)]
         shares = {key: scores[key] for key in SHOWN_SCORES if scores[key] is not None}
         line = ", ".join(f"{key} {100 * share:.2f} %" for key, share in shares.items())
         card = (folder / CARD).read_text().partition("- scores")[0]
-        (folder / CARD).write_text(f"{card}- scores on {EPISODES['test']} unseen test episodes: {line}\n")
+        (folder / CARD).write_text(f"{card}- scores on {episodes} unseen test episodes: {line}\n")
 
 
 def _card(name: str, changes: list[str], seed: int, seconds: float) -> str:

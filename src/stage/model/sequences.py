@@ -23,7 +23,8 @@ class Sequences:
 
         All are taken at once, since the gradient of taking is as large as what is taken from.
         """
-        rows, sizes = torch.cat(list(wanted)), [len(mine) for mine in wanted]
+        # Not len(), which would be a constant in an exported graph.
+        rows, sizes = torch.cat(list(wanted)), [mine.shape[0] for mine in wanted]
         taken = self.values[rows].split(sizes), self.mask[rows].split(sizes)
         return [Sequences(values, mask) for values, mask in zip(*taken, strict=True)]
 

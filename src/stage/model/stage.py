@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -90,7 +90,7 @@ class Stage(nn.Module):
 
     def forward(self, batch: Batch) -> Grounded:
         """Read, attend, fuse, and find the span of every hypothesis."""
-        looks = self._look(batch) if self.config.streams != "none" else [self._look_at_nothing(batch)]
+        looks = self.look(batch, pieces_of(batch, together=self.config.release_padding))
         frames = to_batch([look.frames for look in looks], batch.frame_mask, 0.0)
         further, span_logits = self.span_predictor(frames.transpose(1, 2), batch.frame_mask)
         region_scores, subtitle_scores = (
@@ -99,9 +99,8 @@ class Stage(nn.Module):
         )
         return Grounded(further, batch.frame_mask, span_logits, region_scores, subtitle_scores)
 
-    def _look(self, batch: Batch) -> list[Look]:
+    def look(self, batch: Batch, pieces: Sequence[Piece]) -> list[Look]:
         """Encode every hypothesis, picture and piece of dialogue once, then look at the frames in pieces."""
-        pieces = pieces_of(batch, together=self.config.release_padding)
         words = Sequences(self._encode(self.text_embedding, batch.words, batch.word_mask), batch.word_mask)
         asked = words.for_pieces([piece.questions for piece in pieces])
         pictures: Sequence[Sequences | None] = [None] * len(pieces)
@@ -119,7 +118,10 @@ class Stage(nn.Module):
     def _look_at(
         self, piece: Piece, asked: Sequences, pictures: Sequences | None, dialogue: Sequences | None
     ) -> Look:
-        """QA-guided attention to both contexts of a piece's frames, fusion, and the maximum over words."""
+        """QA-guided attention to both contexts of a piece's frames, fusion, and the maximum over words.
+
+        Without any context, what the hypotheses say by themselves, for every frame the same.
+        """
         shape = asked.mask.shape[1:]
         words = asked.cut(piece.words)
         fused: Tensor | None = None
@@ -133,14 +135,10 @@ class Stage(nn.Module):
             fused = said.joint[of_frame] if fused is None else self.fusion(said.joint, of_frame, fused)
             if not self.training:
                 subtitle_scores = pad_words(said.scores[of_frame], *shape)
-        assert fused is not None
+        if fused is None:
+            return Look(self._pool_words(words.values, words.mask)[piece.question])
         pooled = self._pool_words(fused.unflatten(1, words.mask.shape[1:]), words.mask[piece.question])
         return Look(pooled, region_scores, subtitle_scores)
-
-    def _look_at_nothing(self, batch: Batch) -> Look:
-        """What the hypotheses say by themselves, for every frame the same."""
-        encoded = self._encode(self.text_embedding, batch.words, batch.word_mask)
-        return Look(self._pool_words(encoded, batch.word_mask)[batch.frame_mask.nonzero()[:, 0]])
 
     def score(self, grounded: Grounded, start: Tensor, end: Tensor) -> Tensor:
         """Answer logits (N, K) from the whole clip and the span of each hypothesis; start, end: (N, K)."""
@@ -154,12 +152,7 @@ class Stage(nn.Module):
 
     def answer(self, batch: Batch) -> Answered:
         """The answer and the evidence for it, as at inference: each hypothesis with its own best span."""
-        grounded: Grounded = self(batch)
-        start = grounded.span_logits.start.softmax(dim=-1)
-        end = grounded.span_logits.end.softmax(dim=-1)
-        choose = overlapping_spans if self.config.span_choice == "overlap" else best_spans
-        spans = choose(start, end)
-        return Answered(self.score(grounded, spans.start, spans.end), spans, start, end, grounded)
+        return answer_from(self(batch), self.score, self.config)
 
     def _encoder(self, kernel: int, units: int, blocks: int) -> ConvEncoder:
         c = self.config
@@ -167,7 +160,7 @@ class Stage(nn.Module):
 
     def _encode(self, embedding: nn.Module, elements: Tensor, mask: Tensor) -> Tensor:
         """(C, ..., L, D) -> (C, ..., L, d)"""
-        if self.config.release_padding:
+        if self.config.release_padding or torch.compiler.is_compiling():
             embedded = self.shared_embedding(embedding(elements))
         else:
             real = self.shared_embedding(embedding(elements[mask]))
@@ -180,3 +173,14 @@ class Stage(nn.Module):
         """(F, K, L_h, d) -> (F, K, d): encode the words of each frame together, keep the maximum."""
         encoded: Tensor = self.fusion_encoder(fused, mask)
         return encoded.masked_fill(~mask[..., None], MASKED).amax(dim=-2)
+
+
+def answer_from(
+    grounded: Grounded, score: Callable[[Grounded, Tensor, Tensor], Tensor], config: StageConfig
+) -> Answered:
+    """Choose a span for each hypothesis and score them all over their spans; see `Stage.score`."""
+    start = grounded.span_logits.start.softmax(dim=-1)
+    end = grounded.span_logits.end.softmax(dim=-1)
+    choose = overlapping_spans if config.span_choice == "overlap" else best_spans
+    spans = choose(start, end)
+    return Answered(score(grounded, spans.start, spans.end), spans, start, end, grounded)

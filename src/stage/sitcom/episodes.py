@@ -20,15 +20,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from stage.annotation.questions import question_to_json
 from stage.errors import InputError
 from stage.files import read_json, write_json, write_text
+from stage.sitcom.benchmark import SEED, SPLITS, VERSION, episode_name
 from stage.sitcom.drawing import draw
 from stage.sitcom.questions import CANDIDATES, QUESTIONS_AN_EPISODE, Draft, drafts, select
 from stage.sitcom.screenplay import Screenplay, episode_seed, write_screenplay
 from stage.sitcom.world import HEIGHT, WIDTH, Setting
 from stage.types import FRAMES_PER_SECOND, MODEL_STRIDE, Box, Image, Question, Sentence
 
-VERSION = 2
 PICTURES_PER_SECOND = 6
-SPLITS = ("train", "val", "test")
 QUESTIONS_AT_MOST = 100
 """Room for question ids of one episode."""
 
@@ -53,11 +52,11 @@ def make_episode(split: str, seed: int, index: int, questions: int = QUESTIONS_A
     script_seed = episode_seed(split, seed, index)
     play = write_screenplay(script_seed)
     rng = Random(script_seed + 1)
-    name = f"sitcom_{split}_{seed}_{index:05d}"
+    name = episode_name(split, seed, index)
     frame_count = int(play.duration * FRAMES_PER_SECOND)
     looked = Looked(play, frame_count)
     chosen = select(rng, drafts(rng, play), looked.shows, questions)
-    first = (SPLITS.index(split) + 1) * 10**8 + seed * 10**6 + index * QUESTIONS_AT_MOST
+    first = (list(SPLITS).index(split) + 1) * 10**8 + seed * 10**6 + index * QUESTIONS_AT_MOST
     asked = tuple(_question(rng, first + i, name, draft, looked) for i, draft in enumerate(chosen))
     return Episode(name, play, frame_count, asked, tuple(draft.needs for draft in chosen))
 
@@ -106,22 +105,32 @@ def _question(rng: Random, qid: int, clip: str, draft: Draft, looked: Looked) ->
     return Question(qid, clip, draft.text, tuple(answers), answers.index(draft.right), span, boxes)
 
 
-def _check_folder(out: Path, described: Path, stamp: Mapping[str, object]) -> None:
-    """Raises InputError if a folder holds what other settings, or another program, have written."""
+def _check_folder(out: Path, described: Path, settings: Mapping[str, object]) -> None:
+    """Raises InputError if a folder holds what other settings, or another program, have written.
+
+    More episodes of the same settings, or fewer, are no others.
+    """
     if not described.exists():
         if (out / "questions.json").exists():
             raise InputError(f"{out}: holds questions of another data set; write to another folder")
         return
     before = read_json(described)
-    if not isinstance(before, dict) or {**before, **stamp} != before:
+    if not isinstance(before, dict) or {**before, **settings, "episodes": before.get("episodes")} != before:
         raise InputError(f"{out}: holds other episodes ({json.dumps(before)}); write to another folder")
+
+
+def description(split: str, seed: int, questions: int, episodes: int) -> dict[str, object]:
+    """What a folder was made from: sitcom.json."""
+    return {
+        "split": split, "seed": seed, "version": VERSION, "questions": questions, "episodes": episodes,
+    }  # fmt: skip
 
 
 def write_sitcom(
     out: Path,
     split: str,
     episodes: int,
-    seed: int = 0,
+    seed: int = SEED,
     workers: int = 1,
     questions: int = QUESTIONS_AN_EPISODE,
 ) -> None:
@@ -130,13 +139,13 @@ def write_sitcom(
     out/episodes: films (.mp4) and subtitles (.srt); out/truth: the truth of each episode; questions.json,
     subtitles.json and frames.json: all of it in TVQA+'s layout; sitcom.json: what it was made from.
     """
-    stamp = {"split": split, "seed": seed, "version": VERSION, "questions": questions}
+    settings = description(split, seed, questions, episodes)
     described = out / "sitcom.json"
-    _check_folder(out, described, stamp)
+    _check_folder(out, described, settings)
     for folder in ("episodes", "truth"):
         (out / folder).mkdir(parents=True, exist_ok=True)
-    write_json(described, {**stamp, "episodes": episodes})
-    names = [f"sitcom_{split}_{seed}_{i:05d}" for i in range(episodes)]
+    write_json(described, settings)
+    names = [episode_name(split, seed, i) for i in range(episodes)]
     missing = [i for i, name in enumerate(names) if not (out / "truth" / f"{name}.json").exists()]
     columns = (TextColumn("Drawing episodes"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with (
@@ -160,7 +169,7 @@ def write_episode(out: Path, split: str, seed: int, index: int, questions: int) 
     episode = make_episode(split, seed, index, questions)
     write_film(out / "episodes" / f"{episode.name}.mp4", episode.play)
     write_text(out / "episodes" / f"{episode.name}.srt", srt(episode.play.sentences))
-    write_json(out / "truth" / f"{episode.name}.json", _truth(episode))
+    write_json(out / "truth" / f"{episode.name}.json", truth_of(episode))
 
 
 def write_film(path: Path, play: Screenplay) -> None:
@@ -178,10 +187,15 @@ def write_film(path: Path, play: Screenplay) -> None:
     os.replace(partial, path)
 
 
+def picture_count(play: Screenplay) -> int:
+    """How many pictures the film of an episode has."""
+    return int(play.duration * PICTURES_PER_SECOND) + 1
+
+
 def pictures(play: Screenplay) -> Iterator[Image]:
     """Every picture of the film; where nothing moves the last one is shown again."""
     last: tuple[Setting, Image] | None = None
-    for i in range(int(play.duration * PICTURES_PER_SECOND) + 1):
+    for i in range(picture_count(play)):
         setting = play.setting_at(i / PICTURES_PER_SECOND)
         if last is None or last[0] != setting:
             last = (setting, draw(setting).picture)
@@ -201,7 +215,8 @@ def _clock(seconds: float) -> str:
     return f"{hours:02d}:{minutes:02d}:{rest // 1000:02d},{rest % 1000:03d}"
 
 
-def _truth(episode: Episode) -> dict[str, Any]:
+def truth_of(episode: Episode) -> dict[str, Any]:
+    """An episode's truth file."""
     sentences = episode.play.sentences
     return {
         "name": episode.name,

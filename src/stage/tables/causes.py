@@ -17,6 +17,9 @@ from stage.metrics.answers import ANSWER_SPAN_IOU, QUESTION_TYPES, judge, questi
 from stage.metrics.grounding import TRUE_POSITIVE_IOU, voc_iou
 from stage.types import Question
 
+LINKS = ("when", "before", "after")
+NO_LINK = "no link"
+
 
 class Cause(Enum):
     """What an answer rests on. The moment is right if its IoU with the true one is at least 0.5, as for ASA."""
@@ -46,6 +49,10 @@ class Case:
     def kind(self) -> str:
         return question_type(self.question.text)
 
+    @property
+    def link(self) -> str:
+        return link_word(self.question.text)
+
     def to_json(self) -> dict[str, Any]:
         """As plain values for a JSON file."""
         q = self.question
@@ -54,8 +61,10 @@ class Case:
             "qid": q.qid,
             "clip": q.clip,
             "type": self.kind,
+            "link": self.link,
             "cause": self.cause.value,
             "question": q.text,
+            "answers": list(q.answers),
             "chosen": q.answers[self.chosen],
             "right": q.answers[q.answer_index],
             "predicted_span": self.span,
@@ -63,6 +72,11 @@ class Case:
             "iou": self.iou,
             "boxes_found": self.boxes_found,
         }
+
+
+def link_word(text: str) -> str:
+    """What places a question in time: the last of "when", "before" and "after" in it, or "no link"."""
+    return next((word for word in reversed(text.lower().split()) if word in LINKS), NO_LINK)
 
 
 def sort_answers(
@@ -132,6 +146,14 @@ def counts_by_type(cases: Iterable[Case]) -> dict[str, dict[Cause, int]]:
     return {kind: of_kind for kind, of_kind in counts.items() if any(of_kind.values())}
 
 
+def counts_by_link(cases: Iterable[Case]) -> dict[str, dict[Cause, int]]:
+    """Link word -> cause -> questions, for the link words that there are."""
+    counts = {link: dict.fromkeys(Cause, 0) for link in (*LINKS, NO_LINK)}
+    for case in cases:
+        counts[case.link][case.cause] += 1
+    return {link: of_link for link, of_link in counts.items() if any(of_link.values())}
+
+
 def examples(cases: Sequence[Case], cause: Cause, count: int) -> list[Case]:
     """Some questions of a cause, evenly spaced in their order: not chosen by how they look."""
     mine = [case for case in cases if case.cause is cause]
@@ -141,9 +163,9 @@ def examples(cases: Sequence[Case], cause: Cause, count: int) -> list[Case]:
 
 
 def to_json(cases: Sequence[Case]) -> dict[str, Any]:
-    """Counts by type and cause, and every question."""
-    counts = {
-        kind: {cause.value: n for cause, n in of_kind.items()}
-        for kind, of_kind in counts_by_type(cases).items()
-    }
-    return {"counts": counts, "questions": [case.to_json() for case in cases]}
+    """Counts by type, by link word and cause, and every question."""
+    by_type, by_link = (
+        {name: {cause.value: n for cause, n in row.items()} for name, row in rows.items()}
+        for rows in (counts_by_type(cases), counts_by_link(cases))
+    )
+    return {"counts": by_type, "counts_by_link": by_link, "questions": [case.to_json() for case in cases]}

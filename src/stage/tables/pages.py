@@ -8,7 +8,9 @@ from pathlib import Path
 from stage.answering import Answerer
 from stage.errors import InputError
 from stage.extraction import EPISODES, Progress, films_in
+from stage.metrics.answers import ANSWER_SPAN_IOU
 from stage.page import frames_to_show, render, write_page
+from stage.page.timeline import overlap
 from stage.tables.causes import Case, Cause
 from stage.types import Evidence, Image
 
@@ -39,7 +41,7 @@ def write_pages(
             title = cause.value[0].upper() + cause.value[1:]
             write_page(path, render([entries[case.question.qid] for case in of_cause], title=title))
             paths.append(path)
-    return paths, _differences(cases, entries)
+    return paths, differences(cases, entries)
 
 
 def _ask(answerer: Answerer, film: Path, cases: Sequence[Case]) -> dict[int, Entry]:
@@ -52,10 +54,25 @@ def _ask(answerer: Answerer, film: Path, cases: Sequence[Case]) -> dict[int, Ent
     return entries
 
 
-def _differences(cases: Sequence[Case], entries: Mapping[int, Entry]) -> list[str]:
-    return [
-        f"question {case.question.qid}: the prediction file says {case.question.answers[case.chosen]!r}, the model "
-        f"says {evidence.answer!r}; are the predictions this model's?"
-        for case in cases
-        if (evidence := entries[case.question.qid][0]).prediction.answer_index != case.chosen
-    ]
+def differences(cases: Sequence[Case], entries: Mapping[int, Entry]) -> list[str]:
+    """Where a page tells another answer than the prediction file, or a span that belongs to another cause."""
+    notes = []
+    for case in cases:
+        evidence = entries[case.question.qid][0]
+        asked = f"question {case.question.qid}: the prediction file says"
+        if evidence.prediction.answer_index != case.chosen:
+            file_says = case.question.answers[case.chosen]
+            notes.append(
+                f"{asked} {file_says!r}, the model says {evidence.answer!r}; are the predictions this model's?"
+            )
+        elif _in_time(evidence.prediction.span, case) != (case.iou >= ANSWER_SPAN_IOU):
+            file_says, says = (f"{a:.1f} to {b:.1f} s" for a, b in (case.span, evidence.prediction.span))
+            notes.append(
+                f"{asked} {file_says}, the model says {says}: by its page it belongs to another cause"
+            )
+    return notes
+
+
+def _in_time(span: tuple[float, float], case: Case) -> bool:
+    assert case.question.span is not None
+    return overlap(span, case.question.span) >= ANSWER_SPAN_IOU

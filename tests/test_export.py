@@ -1,0 +1,200 @@
+"""An exported model answers as the model does."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from golden import COMPACT, Golden
+from stage.batch import Batch, Context
+from stage.commands.export import export
+from stage.errors import InputError
+from stage.examples import Limits
+from stage.features.pca import Projection
+from stage.model.baselines.two_stream import TwoStreamConfig
+from stage.model.build import build_model
+from stage.model.config import StageConfig, Streams
+from stage.model.exported import GROUNDING, SCORING, ExportedStage, Grounding, Scoring
+from stage.model.release import from_release
+from stage.model.stage import Answered, Stage
+from stage.trained import FeatureRecipe, TrainedModel, export_model, load_model, save_model
+from test_stage import SIZES, STREAMS, alone, make_batch
+
+pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxscript")
+
+
+def make_model(**settings: object) -> Stage:
+    torch.manual_seed(1)
+    model = Stage(StageConfig(**SIZES, **settings)).eval()
+    for parameter in model.parameters():
+        parameter.data += 0.1 * torch.randn_like(parameter)
+    return model
+
+
+def as_folder(model: Stage, folder: Path) -> Path:
+    size = model.config.region_dim
+    projection = Projection(mean=torch.zeros(size).numpy(), components=torch.eye(size).numpy(), explained=1.0)
+    recipe = FeatureRecipe(text="words", regions="boxes")
+    save_model(TrainedModel(model, recipe, projection, ("mug",), Limits(frames=33)), folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainedModel, TrainedModel, Path]:
+    """A model before and after, and its folder; small, since an export takes as long as there are operations."""
+    folder = tmp_path_factory.mktemp("models")
+    model = as_folder(make_model(units=1, fusion_units=1, span_choice="overlap"), folder / "model")
+    export(str(model), folder / "exported")
+    return load_model(model), load_model(folder / "exported"), folder / "exported"
+
+
+def check_same(ours: Answered, theirs: Answered, batch: Batch) -> None:
+    """Everything that predictions are made of, to 1e-4."""
+
+    def close(a: Tensor | None, b: Tensor | None) -> None:
+        assert (a is None) == (b is None)
+        if a is not None and b is not None:
+            torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
+
+    close(ours.logits, theirs.logits)
+    close(ours.start_probabilities, theirs.start_probabilities)
+    close(ours.end_probabilities, theirs.end_probabilities)
+    close(ours.grounded.region_scores, theirs.grounded.region_scores)
+    close(ours.grounded.subtitle_scores, theirs.grounded.subtitle_scores)
+    assert torch.equal(ours.spans.start, theirs.spans.start)
+    assert torch.equal(ours.spans.end, theirs.spans.end)
+
+
+def emptied(context: Context) -> Context:
+    return replace(context, elements=context.elements[:, :0], mask=context.mask[:, :0])
+
+
+def one_of_everything() -> Batch:
+    """A single frame with one region, one word said, one word a hypothesis."""
+    batch = alone(make_batch(1), 0)
+    return Batch(
+        batch.words[:, :, :1],
+        batch.word_mask[:, :, :1],
+        *(
+            Context(c.elements[:1, :1], c.mask[:1, :1], c.of_frame[:, :1])
+            for c in (batch.dialogue, batch.pictures)
+        ),
+        batch.frame_mask[:, :1],
+    )
+
+
+QUESTIONS: dict[str, Callable[[], Batch]] = {
+    "ragged": make_batch,
+    "more of everything": lambda: make_batch(questions=2, hypotheses=7, frames=90),
+    "one of everything": one_of_everything,
+    "without subtitles": lambda: replace(make_batch(), dialogue=emptied(make_batch().dialogue)),
+    "without regions": lambda: replace(make_batch(), pictures=emptied(make_batch().pictures)),
+}
+
+
+@pytest.mark.parametrize("questions", QUESTIONS)
+def test_onnxruntime_answers_as_torch_does(
+    exported: tuple[TrainedModel, TrainedModel, Path], questions: str
+) -> None:
+    before, after, _ = exported
+    batch = QUESTIONS[questions]()
+    with torch.inference_mode():
+        check_same(after.stage.answer(batch), before.stage.answer(batch), batch)
+
+
+def test_a_model_without_contexts_is_exported(tmp_path: Path) -> None:
+    model = make_model(streams="none", units=1, fusion_units=1)
+    export_model(
+        TrainedModel(model, FeatureRecipe(text="", regions=""), None, (), Limits()), tmp_path / "out"
+    )
+    batch = make_batch()
+    with torch.inference_mode():
+        ours, theirs = load_model(tmp_path / "out").stage.answer(batch), model.answer(batch)
+    torch.testing.assert_close(ours.logits, theirs.logits, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(ours.start_probabilities, theirs.start_probabilities, rtol=1e-4, atol=1e-4)
+
+
+def in_torch(model: Stage) -> ExportedStage:
+    """What the graphs are made of, before they are."""
+
+    def run(module: nn.Module) -> Callable[[Mapping[str, Tensor]], dict[str, Tensor]]:
+        return lambda inputs: module(**inputs)
+
+    return ExportedStage(model.config, run(Grounding(model)), run(Scoring(model)))
+
+
+@pytest.mark.parametrize("questions", QUESTIONS)
+@pytest.mark.parametrize("streams", [s for s in STREAMS if s != "none"])
+@pytest.mark.parametrize("local_features", [True, False])
+def test_the_graphs_compute_the_model(streams: Streams, local_features: bool, questions: str) -> None:
+    model, batch = make_model(streams=streams, local_features=local_features), QUESTIONS[questions]()
+    with torch.inference_mode():
+        check_same(in_torch(model).answer(batch), model.answer(batch), batch)
+
+
+def test_weights_of_the_release_see_the_padding_of_their_batch() -> None:
+    golden = Golden.read(COMPACT)
+    model = from_release(golden.weights)
+    with torch.inference_mode():
+        check_same(in_torch(model).answer(golden.batch), model.answer(golden.batch), golden.batch)
+
+
+def test_all_but_the_weights_travels_along(exported: tuple[TrainedModel, TrainedModel, Path]) -> None:
+    before, after, _ = exported
+    assert after.stage.config == before.stage.config
+    assert (after.features, after.limits, after.concepts) == (before.features, before.limits, before.concepts)
+    assert before.projection is not None
+    assert after.projection is not None
+    assert (after.projection.components == before.projection.components).all()
+
+
+def test_only_stage_is_exported_and_once(
+    exported: tuple[TrainedModel, TrainedModel, Path], tmp_path: Path
+) -> None:
+    before, after, _ = exported
+    with pytest.raises(InputError, match="longest: is of kind longest"):
+        export("longest", tmp_path / "out")
+    other = replace(before, stage=build_model(TwoStreamConfig(text_dim=12, region_dim=10)))
+    with pytest.raises(InputError, match="of kind two_stream"):
+        export_model(other, tmp_path / "out")
+    with pytest.raises(InputError, match="exported already"):
+        export_model(after, tmp_path / "out")
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_model_is_not_replaced_by_its_export(tmp_path: Path) -> None:
+    model = as_folder(make_model(), tmp_path / "model")
+    with pytest.raises(InputError, match="choose another place"):
+        export(str(model), model)
+    assert load_model(model).stage
+
+
+@pytest.mark.parametrize("graph", [GROUNDING, SCORING])
+def test_a_damaged_graph_is_refused(
+    exported: tuple[TrainedModel, TrainedModel, Path], tmp_path: Path, graph: str
+) -> None:
+    for file in exported[2].iterdir():
+        content = file.read_bytes()
+        (tmp_path / file.name).write_bytes(content[: len(content) // 2] if file.name == graph else content)
+    with pytest.raises(InputError, match=f"{graph}: can't be run"):
+        load_model(tmp_path)
+
+
+def test_what_is_not_installed_is_named(
+    exported: tuple[TrainedModel, TrainedModel, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, _, folder = exported
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(InputError, match="without onnxruntime; pip install"):
+        load_model(folder)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(InputError, match="without onnx; pip install"):
+        export_model(before, tmp_path / "out")
+    assert not any(tmp_path.iterdir())
