@@ -55,7 +55,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainedModel, Tr
     return load_model(model), load_model(folder / "exported"), folder / "exported"
 
 
-def check_same(ours: Answered, theirs: Answered, batch: Batch) -> None:
+def check_same(ours: Answered, theirs: Answered) -> None:
     """Everything that predictions are made of, to 1e-4."""
 
     def close(a: Tensor | None, b: Tensor | None) -> None:
@@ -68,8 +68,10 @@ def check_same(ours: Answered, theirs: Answered, batch: Batch) -> None:
     close(ours.end_probabilities, theirs.end_probabilities)
     close(ours.grounded.region_scores, theirs.grounded.region_scores)
     close(ours.grounded.subtitle_scores, theirs.grounded.subtitle_scores)
-    assert torch.equal(ours.spans.start, theirs.spans.start)
-    assert torch.equal(ours.spans.end, theirs.spans.end)
+    if theirs.grounded.region_scores is not None or theirs.grounded.subtitle_scores is not None:
+        # Without a context all frames are alike, and so all spans.
+        assert torch.equal(ours.spans.start, theirs.spans.start)
+        assert torch.equal(ours.spans.end, theirs.spans.end)
 
 
 def emptied(context: Context) -> Context:
@@ -106,19 +108,7 @@ def test_onnxruntime_answers_as_torch_does(
     before, after, _ = exported
     batch = QUESTIONS[questions]()
     with torch.inference_mode():
-        check_same(after.stage.answer(batch), before.stage.answer(batch), batch)
-
-
-def test_a_model_without_contexts_is_exported(tmp_path: Path) -> None:
-    model = make_model(streams="none", units=1, fusion_units=1)
-    export_model(
-        TrainedModel(model, FeatureRecipe(text="", regions=""), None, (), Limits()), tmp_path / "out"
-    )
-    batch = make_batch()
-    with torch.inference_mode():
-        ours, theirs = load_model(tmp_path / "out").stage.answer(batch), model.answer(batch)
-    torch.testing.assert_close(ours.logits, theirs.logits, rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(ours.start_probabilities, theirs.start_probabilities, rtol=1e-4, atol=1e-4)
+        check_same(after.stage.answer(batch), before.stage.answer(batch))
 
 
 def in_torch(model: Stage) -> ExportedStage:
@@ -131,19 +121,19 @@ def in_torch(model: Stage) -> ExportedStage:
 
 
 @pytest.mark.parametrize("questions", QUESTIONS)
-@pytest.mark.parametrize("streams", [s for s in STREAMS if s != "none"])
+@pytest.mark.parametrize("streams", STREAMS)
 @pytest.mark.parametrize("local_features", [True, False])
 def test_the_graphs_compute_the_model(streams: Streams, local_features: bool, questions: str) -> None:
     model, batch = make_model(streams=streams, local_features=local_features), QUESTIONS[questions]()
     with torch.inference_mode():
-        check_same(in_torch(model).answer(batch), model.answer(batch), batch)
+        check_same(in_torch(model).answer(batch), model.answer(batch))
 
 
 def test_weights_of_the_release_see_the_padding_of_their_batch() -> None:
     golden = Golden.read(COMPACT)
     model = from_release(golden.weights)
     with torch.inference_mode():
-        check_same(in_torch(model).answer(golden.batch), model.answer(golden.batch), golden.batch)
+        check_same(in_torch(model).answer(golden.batch), model.answer(golden.batch))
 
 
 def test_all_but_the_weights_travels_along(exported: tuple[TrainedModel, TrainedModel, Path]) -> None:
