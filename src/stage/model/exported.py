@@ -20,7 +20,7 @@ from stage.batch import Batch, Context
 from stage.errors import InputError
 from stage.model.attention import MASKED
 from stage.model.config import StageConfig
-from stage.model.pieces import Piece, pad_words, pieces_of, to_batch
+from stage.model.pieces import Piece, fit, pieces_of, to_batch
 from stage.model.span import SpanLogits
 from stage.model.stage import Answered, Grounded, Stage, answer_from
 
@@ -231,8 +231,8 @@ class ExportedStage(nn.Module):
         )
         for name, context in (("region_scores", batch.pictures), ("subtitle_scores", batch.dialogue)):
             if name in outputs:
-                scores = outputs[name][..., : context.mask.shape[-1]]
-                outputs[name] = pad_words(scores.flatten(1, 2), scores.shape[1], longest)
+                scores = outputs[name]
+                outputs[name] = fit(scores.flatten(1, 2), scores.shape[1], longest, context.mask.shape[-1])
         return outputs
 
 

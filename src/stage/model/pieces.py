@@ -15,6 +15,7 @@ from torch import Tensor
 
 from stage.batch import Batch
 from stage.model.attention import MASKED
+from stage.model.sequences import round_up
 
 FRAMES_AT_ONCE = 64
 
@@ -37,6 +38,23 @@ class Piece:
     """(P,) row of the batch's dialogue"""
     pair_of_frame: Tensor
     """(F,) which pair is a frame's"""
+
+    def filled_up(self) -> Piece:
+        """With sizes that come again: the last frame and the last pair are repeated."""
+        frames, pairs = self.question, self.asking
+        return Piece(
+            self.questions,
+            round_up(self.words),
+            _repeat_last(self.question, round_up(len(frames))),
+            _repeat_last(self.picture, round_up(len(frames))),
+            _repeat_last(self.asking, round_up(len(pairs))),
+            _repeat_last(self.dialogue, round_up(len(pairs))),
+            _repeat_last(self.pair_of_frame, round_up(len(frames))),
+        )
+
+
+def _repeat_last(rows: Tensor, length: int) -> Tensor:
+    return torch.cat([rows, rows[-1:].expand(length - len(rows))])
 
 
 def pieces_of(batch: Batch, *, together: bool) -> list[Piece]:
@@ -84,7 +102,8 @@ def to_batch(rows: Sequence[Tensor | None], frame_mask: Tensor, fill: float) -> 
     return spread
 
 
-def pad_words(scores: Tensor, hypotheses: int, words: int) -> Tensor:
-    """(F, K * words of the piece, C) -> (F, K, words, C), masked where the piece had no words."""
+def fit(scores: Tensor, hypotheses: int, words: int, elements: int) -> Tensor:
+    """(F, K * words of the piece, C of the piece) -> (F, K, words, elements), masked where the piece had none."""
     by_hypothesis = scores.unflatten(1, (hypotheses, -1))
-    return F.pad(by_hypothesis, (0, 0, 0, words - by_hypothesis.shape[2]), value=MASKED)
+    more = words - by_hypothesis.shape[2], elements - by_hypothesis.shape[3]
+    return F.pad(by_hypothesis, (0, more[1], 0, more[0]), value=MASKED)

@@ -13,8 +13,8 @@ from stage.batch import Batch
 from stage.model.attention import MASKED, QAGuidedAttention, VideoTextFusion
 from stage.model.config import StageConfig
 from stage.model.encoder import ConvEncoder, SharedEmbedding, VectorEmbedding
-from stage.model.pieces import Piece, pad_words, pieces_of, to_batch
-from stage.model.sequences import Sequences
+from stage.model.pieces import Piece, fit, pieces_of, to_batch
+from stage.model.sequences import Sequences, round_up
 from stage.model.span import (
     Scorer,
     SpanLogits,
@@ -63,9 +63,19 @@ class Look:
     frames: Tensor
     """(F, K, d)"""
     region_scores: Tensor | None = None
-    """(F, K, L_h, N_o)"""
+    """(F, K * L_h, N_o)"""
     subtitle_scores: Tensor | None = None
-    """(F, K, L_h, L_s)"""
+    """(F, K * L_h, L_s)"""
+
+    def of(self, frames: int, words: int, regions: int, said: int) -> Look:
+        """The first frames alone, and scores as (F, K, words, regions or said), masked where nothing was seen."""
+
+        def fitted(scores: Tensor | None, elements: int) -> Tensor | None:
+            return None if scores is None else fit(scores[:frames], self.frames.shape[1], words, elements)
+
+        return Look(
+            self.frames[:frames], fitted(self.region_scores, regions), fitted(self.subtitle_scores, said)
+        )
 
 
 class Stage(nn.Module):
@@ -101,19 +111,22 @@ class Stage(nn.Module):
 
     def look(self, batch: Batch, pieces: Sequence[Piece]) -> list[Look]:
         """Encode every hypothesis, picture and piece of dialogue once, then look at the frames in pieces."""
-        words = Sequences(self._encode(self.text_embedding, batch.words, batch.word_mask), batch.word_mask)
-        asked = words.for_pieces([piece.questions for piece in pieces])
-        pictures: Sequence[Sequences | None] = [None] * len(pieces)
-        dialogue: Sequence[Sequences | None] = [None] * len(pieces)
+        full = pieces if self._exact else [piece.filled_up() for piece in pieces]
+        asked = self._encode(self.text_embedding, batch.words, batch.word_mask).for_pieces(
+            [piece.questions for piece in full]
+        )
+        pictures: Sequence[Sequences | None] = [None] * len(full)
+        dialogue: Sequence[Sequences | None] = [None] * len(full)
         if self.config.reads_video:
-            regions, mask = F.normalize(batch.pictures.elements, dim=-1), batch.pictures.mask
-            encoded = Sequences(self._encode(self.region_embedding, regions, mask), mask)
-            pictures = encoded.for_pieces([piece.picture for piece in pieces])
+            regions = F.normalize(batch.pictures.elements, dim=-1)
+            encoded = self._encode(self.region_embedding, regions, batch.pictures.mask)
+            pictures = encoded.for_pieces([piece.picture for piece in full])
         if self.config.reads_subtitles:
-            said, mask = batch.dialogue.elements, batch.dialogue.mask
-            encoded = Sequences(self._encode(self.text_embedding, said, mask), mask)
-            dialogue = encoded.for_pieces([piece.dialogue for piece in pieces])
-        return list(map(self._look_at, pieces, asked, pictures, dialogue))
+            encoded = self._encode(self.text_embedding, batch.dialogue.elements, batch.dialogue.mask)
+            dialogue = encoded.for_pieces([piece.dialogue for piece in full])
+        looks = map(self._look_at, full, asked, pictures, dialogue)
+        lengths = batch.word_mask.shape[-1], batch.pictures.mask.shape[-1], batch.dialogue.mask.shape[-1]
+        return [look.of(piece.question.shape[0], *lengths) for look, piece in zip(looks, pieces, strict=True)]
 
     def _look_at(
         self, piece: Piece, asked: Sequences, pictures: Sequences | None, dialogue: Sequences | None
@@ -122,19 +135,18 @@ class Stage(nn.Module):
 
         Without any context, what the hypotheses say by themselves, for every frame the same.
         """
-        shape = asked.mask.shape[1:]
         words = asked.cut(piece.words)
         fused: Tensor | None = None
         region_scores = subtitle_scores = None
         if pictures:
             video = self.attention(words.in_a_row(piece.question), pictures)
-            fused, region_scores = video.joint, pad_words(video.scores, *shape)
+            fused, region_scores = video.joint, video.scores
         if dialogue:
             said = self.attention(words.in_a_row(piece.asking), dialogue)
             of_frame = piece.pair_of_frame
             fused = said.joint[of_frame] if fused is None else self.fusion(said.joint, of_frame, fused)
             if not self.training:
-                subtitle_scores = pad_words(said.scores[of_frame], *shape)
+                subtitle_scores = said.scores[of_frame]
         if fused is None:
             return Look(self._pool_words(words.values, words.mask)[piece.question])
         pooled = self._pool_words(fused.unflatten(1, words.mask.shape[1:]), words.mask[piece.question])
@@ -158,16 +170,28 @@ class Stage(nn.Module):
         c = self.config
         return ConvEncoder(c.hidden, kernel, units, blocks, c.dropout, see_padding=c.release_padding)
 
-    def _encode(self, embedding: nn.Module, elements: Tensor, mask: Tensor) -> Tensor:
-        """(C, ..., L, D) -> (C, ..., L, d)"""
-        if self.config.release_padding or torch.compiler.is_compiling():
+    @property
+    def _exact(self) -> bool:
+        """Whether everything is computed in just the sizes that it has."""
+        return self.config.release_padding or torch.compiler.is_compiling()
+
+    def _encode(self, embedding: nn.Module, elements: Tensor, mask: Tensor) -> Sequences:
+        """(C, ..., L, D) -> (C, ..., L, d), or more of both, padded."""
+        if self._exact:
             embedded = self.shared_embedding(embedding(elements))
         else:
-            real = self.shared_embedding(embedding(elements[mask]))
-            embedded = real.new_zeros(*mask.shape, real.shape[-1])
-            embedded[mask] = real
-        encoded: Tensor = self.input_encoder(embedded, mask)
-        return encoded
+            real = mask.flatten().nonzero()[:, 0]
+            rows = elements.flatten(0, -2)[F.pad(real, (0, round_up(len(real)) - len(real)))]
+            mask = F.pad(
+                mask,
+                (0, round_up(mask.shape[-1]) - mask.shape[-1])
+                + (0, 0) * (mask.dim() - 2)
+                + (0, round_up(len(mask)) - len(mask)),
+            )
+            rows = self.shared_embedding(embedding(rows))
+            embedded = rows.new_zeros(*mask.shape, rows.shape[-1])
+            embedded[mask] = rows[: len(real)]
+        return Sequences(self.input_encoder(embedded, mask), mask)
 
     def _pool_words(self, fused: Tensor, mask: Tensor) -> Tensor:
         """(F, K, L_h, d) -> (F, K, d): encode the words of each frame together, keep the maximum."""
