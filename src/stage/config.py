@@ -82,6 +82,9 @@ class TrainingConfig(BaseModel):
     """Epochs without a better validation accuracy after which training stops."""
     precision: Literal["auto", "float32", "bfloat16"] = "float32"
     """auto: bfloat16 where the device computes it faster than float32."""
+    compile: Literal["auto", "never"] = "auto"
+    """auto: let a C++ compiler make one loop of consecutive element-wise steps, on a CPU that has one, in a run that
+    is long enough for it."""
     seed: int = 2018
     device: Literal["auto", "cpu", "gpu"] = "auto"
 

@@ -28,6 +28,7 @@ from stage.memory import keep_memory
 from stage.metrics import Scores, evaluate
 from stage.model.build import VideoQA, build_model, training_losses
 from stage.model.config import SystemConfig
+from stage.model.fused import compile_fused
 from stage.model.losses import LossWeights
 from stage.precision import bfloat16_pays
 from stage.predicting import predictions_of
@@ -36,7 +37,9 @@ from stage.trained import FeatureRecipe, TrainedModel, save_model
 from stage.types import Prediction, Question
 
 LAST, BEST = "last", "best"
-ANSWERED_AT_ONCE = 8
+ANSWERED_AT_ONCE = 16
+WORTH_COMPILING = 5_000
+"""Questions, counted once an epoch; compiling takes as long as some thousand of them."""
 
 
 class StageTraining(pl.LightningModule):
@@ -192,6 +195,8 @@ def train(config: RunConfig, *, resume: bool = True, progress: bool = True) -> t
         train_set.fit_projection(config.model.region_components, seed=c.seed)
         val_set.projection = train_set.projection
     sizes = {"text_dim": train_set.text_dim, "region_dim": train_set.region_dim}
+    if c.compile == "auto" and device_of(c) == "cpu" and len(train_set) * c.epochs >= WORTH_COMPILING:
+        compile_or_tell()
     model = build_model(config.model.system.model_copy(update=sizes))
     sampler = LikeLengths(train_set.sizes(), c.batch_size, c.batch_size // c.parts, c.seed)
     module = StageTraining(model, c, math.ceil(len(sampler) / c.parts), val_set.questions, train_set.concepts)
@@ -271,8 +276,20 @@ def in_bfloat16(config: TrainingConfig) -> bool:
     """Whether a run computes in bfloat16 on this machine."""
     if config.precision != "auto":
         return config.precision == "bfloat16"
-    on_gpu = config.device != "cpu" and torch.cuda.is_available()
-    return bfloat16_pays("cuda" if on_gpu else "cpu")
+    return bfloat16_pays(device_of(config))
+
+
+def device_of(config: TrainingConfig) -> str:
+    """Where a run computes on this machine: "cpu" or "cuda"."""
+    return "cuda" if config.device != "cpu" and torch.cuda.is_available() else "cpu"
+
+
+def compile_or_tell() -> None:
+    """Compile element-wise steps; if there is nothing to do it with, say so, since it takes longer then."""
+    if reason := compile_fused():
+        print(
+            f"element-wise steps are not compiled, which takes up to twice as long: {reason}", file=sys.stderr
+        )
 
 
 def _trainer(config: RunConfig, checkpoints: Sequence[Callback], progress: bool) -> pl.Trainer:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import Function
 
 from stage.model.dropout import Dropout
+from stage.model.fused import fused
 from stage.model.joint import JointProjection, joint_map
-from stage.model.sequences import Sequences
+from stage.model.normalisation import normalise, to_length_1
+from stage.model.sequences import Sequences, take
 
 MASKED = -1e10
 
@@ -34,23 +37,17 @@ class QAGuidedAttention(nn.Module):
         self.dropout = Dropout(dropout)
         self.projection = JointProjection(dim, dropout)
 
-    def forward(self, asked: Sequences, contexts: Sequences) -> Attended:
-        """asked: (P or 1, Q, d) words of hypotheses; contexts: (P, C, d)."""
+    def forward(self, asked: Sequences, of_row: Tensor, contexts: Sequences) -> Attended:
+        """asked: (n, Q, d) words of hypotheses; contexts: (P, C, d); of_row: (P,) who looks at each."""
         words, context = asked.values, contexts.values
-        similarity = self._unit(words) @ self._unit(context).transpose(-1, -2)
-        real = asked.mask[:, :, None] & contexts.mask[:, None, :]
-        scores = similarity.float().masked_fill(~real, MASKED)
-        # A row that is padded throughout comes out of the softmax uniform and must not carry anything on.
-        weights = (torch.softmax(self.scale * scores, dim=-1) * real).to(context.dtype)
+        looking = take(to_length_1(words, self.dropout), of_row)
+        similarity = looking @ to_length_1(context, self.dropout).transpose(-1, -2)
+        scores, weights = _weigh(similarity, asked.mask[of_row], contexts.mask, self.scale)
         split = self.projection.split(context.dtype)
         # The map of an attended context is the attended map of the context, and that has fewer rows.
         attended, attended_mapped = weights @ context, weights @ (context @ split.second.T)
-        joint = joint_map(words, attended, words @ split.first.T, attended_mapped, split)
+        joint = joint_map(words, of_row, attended, words @ split.first.T, attended_mapped, split)
         return Attended(joint, scores)
-
-    def _unit(self, x: Tensor) -> Tensor:
-        normalised: Tensor = self.dropout(F.normalize(x, dim=-1))
-        return normalised
 
 
 class VideoTextFusion(nn.Module):
@@ -67,6 +64,67 @@ class VideoTextFusion(nn.Module):
         Returns (F, Q, d).
         """
         split = self.projection.split(video.dtype)
-        said, said_mapped = dialogue[of_frame], (dialogue @ split.first.T)[of_frame]
-        fused: Tensor = self.norm(joint_map(said, video, said_mapped, video @ split.second.T, split))
-        return fused
+        mapped = dialogue @ split.first.T, video @ split.second.T
+        return normalise(joint_map(dialogue, of_frame, video, *mapped, split), self.norm)
+
+
+def _weigh(
+    similarity: Tensor, word_mask: Tensor, context_mask: Tensor, scale: float
+) -> tuple[Tensor, Tensor]:
+    """Scores in float32, -1e10 where a word or an element is padded, and their softmax over the elements.
+
+    similarity: (P, Q, C), word_mask: (P or 1, Q), context_mask: (P, C) -> twice (P, Q, C)
+    """
+    found: tuple[Tensor, Tensor] = _Weights.apply(  # type: ignore[no-untyped-call]
+        similarity, word_mask.to(torch.uint8), context_mask.to(torch.uint8), scale
+    )
+    return found
+
+
+class _Weights(Function):
+    @staticmethod
+    def forward(
+        ctx: Any, similarity: Tensor, word_mask: Tensor, context_mask: Tensor, scale: float
+    ) -> tuple[Tensor, Tensor]:
+        scores, weights = _softmax(similarity, word_mask, context_mask, scale)
+        ctx.save_for_backward(weights, word_mask, context_mask)
+        ctx.scale = scale
+        ctx.set_materialize_grads(False)
+        return scores, weights
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
+        weights, word_mask, context_mask = ctx.saved_tensors
+        of_scores, of_weights = grads
+        assert of_weights is not None
+        return (
+            _softmax_back(of_scores, of_weights, weights, word_mask, context_mask, ctx.scale),
+            None,
+            None,
+            None,
+        )
+
+
+@fused
+def _softmax(
+    similarity: Tensor, word_mask: Tensor, context_mask: Tensor, scale: float
+) -> tuple[Tensor, Tensor]:
+    real = word_mask[:, :, None] * context_mask[:, None]
+    scores = torch.where(real > 0, similarity.float(), MASKED)
+    # A row that is padded throughout comes out of the softmax uniform and must not carry anything on.
+    return scores, (torch.softmax(scale * scores, dim=-1) * real).to(similarity.dtype)
+
+
+@fused
+def _softmax_back(
+    of_scores: Tensor | None,
+    of_weights: Tensor,
+    weights: Tensor,
+    word_mask: Tensor,
+    context_mask: Tensor,
+    scale: float,
+) -> Tensor:
+    real = word_mask[:, :, None] * context_mask[:, None]
+    pull = of_weights.float() * weights
+    back = scale * (pull - weights * pull.sum(-1, keepdim=True))
+    return ((back if of_scores is None else back + of_scores) * real).to(weights.dtype)

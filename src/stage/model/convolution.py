@@ -13,8 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import Function
 
-EPSILON = 1e-5
-"""LayerNorm's."""
+from stage.model.fused import fused, layer_norm, layer_norm_back
 
 
 def convolution_unit(
@@ -27,7 +26,7 @@ def convolution_unit(
     """x + ReLU(pointwise(depthwise(seen * LayerNorm(x)))), zeros beyond both ends of a sequence.
 
     x: (batch, length, dim); norm, depthwise, pointwise: weight and bias of each, of shapes (dim,), (dim, 1, width)
-    with an odd width, and (dim, dim); seen: what to leave out, bool, (batch, length, dim or 1).
+    with an odd width, and (dim, dim); seen: 0 for what is left out and 1, uint8, (batch, length, dim or 1).
     """
     result: Tensor = _Unit.apply(x, *norm, *depthwise, *pointwise, seen)  # type: ignore[no-untyped-call]
     return result
@@ -47,39 +46,27 @@ class _Unit(Function):
         seen: Tensor | None,
     ) -> Tensor:
         with torch.autocast(x.device.type, enabled=False):
-            normal, mean, deviation = torch.native_layer_norm(
-                x, x.shape[-1:], norm_weight, norm_bias, EPSILON
-            )
-            mixed = _convolve(_leave_out(normal, seen), kernel.to(x.dtype), kernel_bias.to(x.dtype))
-            y = F.linear(mixed, matrix.to(x.dtype), bias.to(x.dtype)).relu_()
-        if any(ctx.needs_input_grad):
-            ctx.save_for_backward(
-                x, norm_weight, norm_bias, kernel, kernel_bias, matrix, mean, deviation, y > 0, seen
-            )
-        return y.add_(x)
+            rows, seen = x.flatten(0, 1), None if seen is None else seen.flatten(0, 1)
+            normal, mean, scale = _normalise(rows, norm_weight, norm_bias, seen)
+            mapped = _map(normal.view(x.shape), kernel, kernel_bias, matrix, bias)[1]
+        ctx.save_for_backward(x, norm_weight, norm_bias, kernel, kernel_bias, matrix, bias, mean, scale, seen)
+        return _add_active(rows, mapped.flatten(0, 1)).view(x.shape)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        x, norm_weight, norm_bias, kernel, kernel_bias, matrix, mean, deviation, active, seen = (
-            ctx.saved_tensors
-        )
-        normal = torch.native_layer_norm(x, x.shape[-1:], norm_weight, norm_bias, EPSILON)[0]
-        normal = _leave_out(normal, seen)
-        mixed = _convolve(normal, kernel.to(x.dtype), kernel_bias.to(x.dtype))
-        grad = grads[0].contiguous()
-        back = grad * active
-        flat = back.flatten(0, 1)
-        grad_matrix, grad_bias = flat.T @ mixed.flatten(0, 1), flat.sum(0, dtype=matrix.dtype)
-        back = back @ matrix.to(x.dtype)
-        grad_kernel = _kernel_gradient(normal, back, kernel)
-        grad_kernel_bias = back.sum((0, 1), dtype=kernel.dtype)
+        x, norm_weight, norm_bias, kernel, kernel_bias, matrix, bias, mean, scale, seen = ctx.saved_tensors
+        rows, grad = x.flatten(0, 1), grads[0].flatten(0, 1)
+        normal = _normalise(rows, norm_weight, norm_bias, seen)[0].view(x.shape)
+        mixed, mapped = _map(normal, kernel, kernel_bias, matrix, bias)
+        back, grad_bias = _through_active(grad, mapped.flatten(0, 1))
+        grad_matrix = back.T @ mixed.flatten(0, 1)
+        back = (back @ matrix.to(x.dtype)).view(x.shape)
+        grad_kernel, grad_kernel_bias = _kernel_gradients(normal, back, kernel.shape[-1])
         # The gradient of the input is the same convolution with kernels turned round.
-        back = _leave_out(_convolve(back, kernel.flip(-1).to(x.dtype), None), seen)
-        grad_x, grad_norm, grad_norm_bias = torch.ops.aten.native_layer_norm_backward(
-            back, x, x.shape[-1:], mean, deviation, norm_weight, norm_bias, [True, True, True]
-        )
+        back = _convolve(back, kernel.flip(-1).to(x.dtype), None).flatten(0, 1)
+        grad_x, grad_norm, grad_norm_bias = _normalise_back(back, rows, mean, scale, norm_weight, seen, grad)
         return (
-            grad_x.add_(grad),
+            grad_x.view(x.shape),
             grad_norm,
             grad_norm_bias,
             grad_kernel,
@@ -90,9 +77,52 @@ class _Unit(Function):
         )
 
 
-def _leave_out(x: Tensor, seen: Tensor | None) -> Tensor:
-    """In place."""
-    return x if seen is None else x.mul_(seen)
+def _map(
+    normal: Tensor, kernel: Tensor, kernel_bias: Tensor, matrix: Tensor, bias: Tensor
+) -> tuple[Tensor, Tensor]:
+    """What the convolution makes of its input, and what the linear map makes of that."""
+    dtype = normal.dtype
+    mixed = _convolve(normal, kernel.to(dtype), kernel_bias.to(dtype))
+    return mixed, F.linear(mixed, matrix.to(dtype), bias.to(dtype))
+
+
+@fused
+def _normalise(x: Tensor, weight: Tensor, bias: Tensor, seen: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    """LayerNorm of what is seen; mean and 1/deviation of each row."""
+    normal, mean, scale = layer_norm(x, weight, bias)
+    return (normal if seen is None else normal * seen), mean, scale
+
+
+@fused
+def _add_active(x: Tensor, mapped: Tensor) -> Tensor:
+    return torch.relu(mapped).add_(x)
+
+
+@fused
+def _through_active(grad: Tensor, mapped: Tensor) -> tuple[Tensor, Tensor]:
+    """Gradients of the map before the ReLU, and of its bias in float32."""
+    back = torch.ops.aten.threshold_backward(grad, mapped, 0)
+    return back, back.float().sum(0)
+
+
+@fused
+def _kernel_gradients(x: Tensor, grad: Tensor, width: int) -> tuple[Tensor, Tensor]:
+    """Of the convolution of x: (dim, 1, width) of its kernels, (dim,) of its bias, in float32."""
+    half, length = width // 2, x.shape[1]
+    real = F.pad(x, (0, 0, half, half)).float()
+    back = grad.float()
+    of_taps = [(real[:, tap : tap + length] * back).sum((0, 1)) for tap in range(width)]
+    return torch.stack(of_taps, -1)[:, None], back.sum((0, 1))
+
+
+@fused
+def _normalise_back(
+    back: Tensor, x: Tensor, mean: Tensor, scale: Tensor, weight: Tensor, seen: Tensor | None, grad: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients through LayerNorm, x with `grad` added, and of its weight and bias."""
+    back = back if seen is None else back * seen
+    grad_x, grad_weight, grad_bias = layer_norm_back(back, x, mean, scale, weight)
+    return grad_x.add_(grad), grad_weight, grad_bias
 
 
 def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -104,15 +134,3 @@ def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     half = weight.shape[-1] // 2
     convolved = F.conv2d(image, weight[:, :, None], bias, padding=(0, half), groups=x.shape[-1])
     return convolved[:, :, 0].transpose(1, 2)
-
-
-def _kernel_gradient(x: Tensor, grad: Tensor, weight: Tensor) -> Tensor:
-    """Of the convolution of x: (dim, 1, width)."""
-    gradient = torch.zeros_like(weight)
-    half, length = weight.shape[-1] // 2, x.shape[1]
-    for i in range(weight.shape[-1]):
-        first, last = max(0, half - i), min(length, length + half - i)
-        if first < last:
-            seen = x[:, first + i - half : last + i - half]
-            gradient[:, 0, i] = (seen * grad[:, first:last]).sum((0, 1), dtype=weight.dtype)
-    return gradient

@@ -24,12 +24,14 @@ class Dropout(nn.Module):
         return 256 / (256 - self.dropped_of_256) if self.training else 1.0
 
     def draw(self, like: Tensor) -> Tensor | None:
-        """Which elements survive, bool; none if all do."""
+        """1 for elements that survive, 0 for others, uint8; none if all do."""
         if not self.training or self.dropped_of_256 == 0:
             return None
         numbers = torch.empty((like.numel() + 7) // 8, dtype=torch.int64, device=like.device)
         drawn = numbers.random_(-(2**63), None).view(torch.uint8)
-        return drawn[: like.numel()].view(like.shape) >= self.dropped_of_256
+        kept = drawn[: like.numel()].view(like.shape) >= self.dropped_of_256
+        # As numbers, since a compiler's loops are slow with truth values.
+        return kept.view(torch.uint8)
 
     def forward(self, x: Tensor) -> Tensor:
         kept = self.draw(x)

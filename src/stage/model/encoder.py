@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from stage.model.convolution import convolution_unit
 from stage.model.dropout import Dropout
+from stage.model.normalisation import normalise
 
 LONGEST_SEQUENCE = 500
 
@@ -35,12 +37,25 @@ class VectorEmbedding(nn.Sequential):
             nn.LayerNorm(output_dim),
         )
 
+    def forward(self, vectors: Tensor, then: Dropout | None = None) -> Tensor:
+        """then: a dropout to follow."""
+        norm, dropout, linear, _, last_norm = cast(
+            tuple[nn.LayerNorm, Dropout, nn.Linear, nn.ReLU, nn.LayerNorm], tuple(self)
+        )
+        mapped = linear(normalise(vectors, norm, dropout=dropout))
+        return normalise(mapped, last_norm, relu=True, dropout=then)
+
 
 class SharedEmbedding(nn.Sequential):
     """Brings words and regions into the same space: (..., embedding) -> (..., hidden)."""
 
     def __init__(self, embedding: int, hidden: int, dropout: float) -> None:
         super().__init__(Dropout(dropout), nn.Linear(embedding, hidden), nn.ReLU(), nn.LayerNorm(hidden))
+
+    def forward(self, vectors: Tensor, embedding: VectorEmbedding) -> Tensor:  # type: ignore[override]
+        """Of vectors that have an embedding of their own kind before it."""
+        dropout, linear, _, norm = cast(tuple[Dropout, nn.Linear, nn.ReLU, nn.LayerNorm], tuple(self))
+        return normalise(linear(embedding(vectors, then=dropout)), norm, relu=True)
 
 
 class DepthwiseSeparableConv(nn.Module):
@@ -83,15 +98,14 @@ class ConvBlock(nn.Module):
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """x: (batch, length, dim); mask: (batch, length), true where the sequence is real."""
         everything_is_real = not torch.compiler.is_compiling() and bool(mask.all())
-        real = None if self.see_padding or everything_is_real else mask[..., None]
+        real = None if self.see_padding or everything_is_real else mask[..., None].to(torch.uint8)
         x = x + self.positions[: x.shape[1]].to(x.dtype)
         for i, (norm, conv) in enumerate(zip(self.norms, self.convs, strict=True)):
             seen, scale = real, 1.0
             if i % 2 == 0 and (kept := self.dropout.draw(x)) is not None:
                 seen, scale = kept if real is None else kept & real, self.dropout.scale
             x = conv(x, norm, seen, scale)
-        result: Tensor = self.final_norm(x)
-        return result
+        return normalise(x, self.final_norm)
 
 
 class ConvEncoder(nn.Module):

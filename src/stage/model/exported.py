@@ -191,7 +191,7 @@ class ExportedStage(nn.Module):
 
     def forward(self, batch: Batch) -> Grounded:
         """As `Stage.forward`."""
-        looks = [self._look_at(batch, piece) for piece in pieces_of(batch, together=False)]
+        looks = [self._look_at(batch, piece) for piece in pieces_of(batch, by_question=True)]
 
         def spread(name: str, fill: float) -> Tensor:
             return to_batch([look[name] for look in looks], batch.frame_mask, fill)

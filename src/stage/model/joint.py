@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from torch.autograd.function import Function
 
 from stage.model.dropout import Dropout
+from stage.model.fused import EPSILON, fused
+from stage.model.sequences import sum_of_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +50,18 @@ class JointProjection(nn.Module):
         return SplitWeights(first, second, product, linear @ self.norm.bias + self.linear.bias)
 
 
-def joint_map(a: Tensor, b: Tensor, a_mapped: Tensor, b_mapped: Tensor, weights: SplitWeights) -> Tensor:
+def joint_map(
+    a: Tensor, of_row: Tensor, b: Tensor, a_mapped: Tensor, b_mapped: Tensor, weights: SplitWeights
+) -> Tensor:
     """Map [a ; b ; a*b], given what the parts of the map make of a and b.
 
-    a, a_mapped: (P or 1, words, d); b, b_mapped: (P, words, d) -> (P, words, d)
+    a, a_mapped: (A, words, d); b, b_mapped: (P, words, d); of_row: (P,) which a goes with each b.
+    Returns (P, words, d).
     """
     mapped: Tensor = _JointMap.apply(  # type: ignore[no-untyped-call]
-        a.to(b.dtype), b, a_mapped, b_mapped, weights.product.to(b.dtype), weights.constant
+        a.to(b.dtype), of_row, b, a_mapped, b_mapped, weights.product.to(b.dtype), weights.constant
     )
     return mapped
-
-
-EPSILON = 1e-5
-"""LayerNorm's."""
 
 
 class _JointMap(Function):
@@ -68,44 +69,52 @@ class _JointMap(Function):
 
     @staticmethod
     def forward(
-        ctx: Any, a: Tensor, b: Tensor, a_mapped: Tensor, b_mapped: Tensor, product: Tensor, constant: Tensor
+        ctx: Any,
+        a: Tensor,
+        of_row: Tensor,
+        b: Tensor,
+        a_mapped: Tensor,
+        b_mapped: Tensor,
+        product: Tensor,
+        constant: Tensor,
     ) -> Tensor:
-        width = 3 * a.shape[-1]
-        both = a * b
-        mean = _sum(a).add(_sum(b)).add_(_sum(both)).div_(width)
-        variance = _squares(a).add(_squares(b)).add_(_squares(both)).div_(width).sub_(mean * mean)
-        scale = variance.clamp_(min=0).add_(EPSILON).rsqrt_()
+        words = torch.arange(b.shape[1], device=b.device)
+        at = (of_row[:, None] * b.shape[1] + words).flatten()  # which row of a goes with each row of b
+        rows, others = a.flatten(0, 1), b.flatten(0, 1)
+        both, mean, scale = _products(rows, at, others)
         with torch.autocast(a.device.type, enabled=False):
-            y = both @ product.T
-        y.add_(a_mapped).add_(b_mapped).mul_(scale).add_(constant)
-        y = torch.relu_(y).to(b.dtype)
-        ctx.save_for_backward(a, b, product, constant, mean, scale, y)
-        return y
+            mapped = both @ product.T
+        y = _finish(mapped, a_mapped.flatten(0, 1), at, b_mapped.flatten(0, 1), scale, constant)
+        ctx.save_for_backward(rows, at, others, product, constant, mean, scale, y, of_row)
+        ctx.shape = b.shape
+        return y.view(b.shape)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, ...]:
-        a, b, product, constant, mean, scale, y = ctx.saved_tensors
-        d = a.shape[-1]
-        both = a * b
-        active = torch.ops.aten.threshold_backward(grads[0].contiguous(), y, 0)
-        flat = active.flatten(0, -2)
-        along = (flat.view_as(y) * y).sum(-1, keepdim=True).sub_(active @ constant.to(active.dtype)[:, None])
-        scaled = active * scale.to(active.dtype)
-        pull = (along.mul_(scale * scale).div_(-3 * d)).to(active.dtype)  # of the deviation, on every element
-        shift = pull * mean.to(active.dtype)
-        grad_both = (scaled @ product).addcmul_(both, pull).sub_(shift)
-        grad_a = (grad_both * b).addcmul_(a, pull).sub_(shift)
-        grad_b = grad_both.mul_(a).addcmul_(b, pull).sub_(shift)
-        grad_product = scaled.flatten(0, -2).T @ both.flatten(0, -2)
-        few = a.shape[0] < b.shape[0]
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        a, at, b, product, constant, mean, scale, y, of_row = ctx.saved_tensors
+        scaled, pull, grad_constant = _before_scaling(grads[0].reshape(y.shape), y, scale, constant)
+        grad_a, grad_b, both = _factors(scaled @ product, a, at, b, pull, mean)
+        count = a.shape[0] // ctx.shape[1]
         return (
-            grad_a.sum(0, keepdim=True) if few else grad_a,
-            grad_b,
-            scaled.sum(0, keepdim=True) if few else scaled,
-            scaled,
-            grad_product,
-            flat.sum(0).float(),
+            sum_of_rows(grad_a.view(ctx.shape), of_row, count),
+            None,
+            grad_b.view(ctx.shape),
+            sum_of_rows(scaled.view(ctx.shape), of_row, count),
+            scaled.view(ctx.shape),
+            scaled.T @ both,
+            grad_constant,
         )
+
+
+@fused
+def _products(a: Tensor, at: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """a*b; mean and 1/deviation of each row [a ; b ; a*b], in float32."""
+    a = a[at]
+    both = a * b
+    width = 3 * b.shape[-1]
+    mean = (_sum(a) + _sum(b) + _sum(both)) / width
+    squares = (_squares(a) + _squares(b) + _squares(both)) / width
+    return both, mean, (squares - mean * mean).clamp(min=0).add(EPSILON).rsqrt()
 
 
 def _sum(x: Tensor) -> Tensor:
@@ -113,5 +122,40 @@ def _sum(x: Tensor) -> Tensor:
 
 
 def _squares(x: Tensor) -> Tensor:
-    norm: Tensor = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.float32)
-    return norm.square_()
+    if not torch.compiler.is_compiling():
+        norm: Tensor = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.float32)
+        return norm.square_()
+    return (x.float() * x.float()).sum(-1, keepdim=True)
+
+
+@fused
+def _finish(
+    mapped: Tensor, a_mapped: Tensor, at: Tensor, b_mapped: Tensor, scale: Tensor, constant: Tensor
+) -> Tensor:
+    total = (mapped.float() + a_mapped[at]).add_(b_mapped)
+    return total.mul_(scale).add_(constant).relu_().to(mapped.dtype)
+
+
+@fused
+def _before_scaling(
+    grad: Tensor, y: Tensor, scale: Tensor, constant: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients of what was scaled, of the deviation (as a pull on every element), and of the constant."""
+    active = torch.ops.aten.threshold_backward(grad, y, 0).float()
+    along = (y - constant).mul_(active).sum(-1, keepdim=True)
+    pull = along * scale * scale / (-3 * y.shape[-1])
+    return (active * scale).to(grad.dtype), pull, active.sum(0)
+
+
+@fused
+def _factors(
+    grad_both: Tensor, a: Tensor, at: Tensor, b: Tensor, pull: Tensor, mean: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients of a (for every row) and of b; also a*b."""
+    first, second = a[at].float(), b.float()
+    both = first * second
+    shift = pull * mean
+    grad = (both * pull).add_(grad_both).sub_(shift)
+    grad_a = (grad * second).addcmul_(first, pull).sub_(shift)
+    grad_b = grad.mul_(first).addcmul_(second, pull).sub_(shift)
+    return grad_a.to(b.dtype), grad_b.to(b.dtype), both.to(b.dtype)

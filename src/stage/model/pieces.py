@@ -17,7 +17,7 @@ from stage.batch import Batch
 from stage.model.attention import MASKED
 from stage.model.sequences import round_up
 
-FRAMES_AT_ONCE = 64
+FRAMES_AT_ONCE = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def _repeat_last(rows: Tensor, length: int) -> Tensor:
     return torch.cat([rows, rows[-1:].expand(length - len(rows))])
 
 
-def pieces_of(batch: Batch, *, together: bool) -> list[Piece]:
+def pieces_of(batch: Batch, *, together: bool = False, by_question: bool = False) -> list[Piece]:
     """All real frames of a batch in order. together: in one piece, with all padding of words."""
     question = batch.frame_mask.nonzero()[:, 0]
     picture, dialogue = (c.of_frame[batch.frame_mask] for c in (batch.pictures, batch.dialogue))
@@ -66,7 +66,7 @@ def pieces_of(batch: Batch, *, together: bool) -> list[Piece]:
     frames = batch.frame_mask.sum(1).tolist()
     device = batch.words.device
     pieces = []
-    for first, last in [(0, sum(frames))] if together else _cuts(frames):
+    for first, last in [(0, sum(frames))] if together else _cuts(frames if by_question else [sum(frames)]):
         low, high = int(question[first]), int(question[last - 1]) + 1
         mine = question[first:last] - low
         # Frames of a question that are aligned with the same sentences share what it finds in them.

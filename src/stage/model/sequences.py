@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import Function
 
 
 def round_up(size: int) -> int:
@@ -42,10 +44,30 @@ class Sequences:
         """Without what lies beyond `length`."""
         return Sequences(self.values[..., :length, :], self.mask[..., :length])
 
-    def in_a_row(self, rows: Tensor) -> Sequences:
-        """(n, K, L, d) -> (P, K * L, d): for every row its question's hypotheses, one after the other.
+    def in_a_row(self) -> Sequences:
+        """(n, K, L, d) -> (n, K * L, d): a question's hypotheses, one after the other."""
+        return Sequences(self.values.flatten(1, 2), self.mask.flatten(1, 2))
 
-        With one question only they are given once, (1, K * L, d).
-        """
-        values, mask = self.values.flatten(1, 2), self.mask.flatten(1, 2)
-        return Sequences(values, mask) if len(values) == 1 else Sequences(values[rows], mask[rows])
+
+def take(x: Tensor, rows: Tensor) -> Tensor:
+    """x[rows], for a gradient that is a product: (n, ...) and (P,) -> (P, ...)"""
+    taken: Tensor = _Take.apply(x, rows)  # type: ignore[no-untyped-call]
+    return taken
+
+
+class _Take(Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, rows: Tensor) -> Tensor:
+        ctx.save_for_backward(rows)
+        ctx.count = x.shape[0]
+        return x[rows]
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        return sum_of_rows(grads[0], ctx.saved_tensors[0], ctx.count), None
+
+
+def sum_of_rows(x: Tensor, rows: Tensor, count: int) -> Tensor:
+    """What `rows` says to belong together is added up: (P, ...) -> (count, ...)"""
+    whose = torch.arange(count, device=x.device)[:, None] == rows
+    return (whose.to(x.dtype) @ x.flatten(1)).view(count, *x.shape[1:])

@@ -139,10 +139,10 @@ class Stage(nn.Module):
         fused: Tensor | None = None
         region_scores = subtitle_scores = None
         if pictures:
-            video = self.attention(words.in_a_row(piece.question), pictures)
+            video = self.attention(words.in_a_row(), piece.question, pictures)
             fused, region_scores = video.joint, video.scores
         if dialogue:
-            said = self.attention(words.in_a_row(piece.asking), dialogue)
+            said = self.attention(words.in_a_row(), piece.asking, dialogue)
             of_frame = piece.pair_of_frame
             fused = said.joint[of_frame] if fused is None else self.fusion(said.joint, of_frame, fused)
             if not self.training:
@@ -175,10 +175,10 @@ class Stage(nn.Module):
         """Whether everything is computed in just the sizes that it has."""
         return self.config.release_padding or torch.compiler.is_compiling()
 
-    def _encode(self, embedding: nn.Module, elements: Tensor, mask: Tensor) -> Sequences:
+    def _encode(self, embedding: VectorEmbedding, elements: Tensor, mask: Tensor) -> Sequences:
         """(C, ..., L, D) -> (C, ..., L, d), or more of both, padded."""
         if self._exact:
-            embedded = self.shared_embedding(embedding(elements))
+            embedded = self.shared_embedding(elements, embedding)
         else:
             real = mask.flatten().nonzero()[:, 0]
             rows = elements.flatten(0, -2)[F.pad(real, (0, round_up(len(real)) - len(real)))]
@@ -188,7 +188,7 @@ class Stage(nn.Module):
                 + (0, 0) * (mask.dim() - 2)
                 + (0, round_up(len(mask)) - len(mask)),
             )
-            rows = self.shared_embedding(embedding(rows))
+            rows = self.shared_embedding(rows, embedding)
             embedded = rows.new_zeros(*mask.shape, rows.shape[-1])
             embedded[mask] = rows[: len(real)]
         return Sequences(self.input_encoder(embedded, mask), mask)

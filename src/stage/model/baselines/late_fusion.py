@@ -61,9 +61,11 @@ class LateFusion(Baseline):
         self.video_classifier, self.subtitle_classifier = Scorer(d, 1, dropout), Scorer(d, 1, dropout)
 
     def forward(self, batch: Batch) -> Scored:
-        words = self._encode(self.text_embedding(batch.words), batch.word_mask)
-        regions = self.region_embedding(F.normalize(batch.pictures.elements, dim=-1))
-        dialogue = self.text_embedding(batch.dialogue.elements)
+        words = self._encode(batch.words, self.text_embedding, batch.word_mask)
+        regions = self._encode(
+            F.normalize(batch.pictures.elements, dim=-1), self.region_embedding, batch.pictures.mask
+        )
+        dialogue = self._encode(batch.dialogue.elements, self.text_embedding, batch.dialogue.mask)
         seen, region_scores = self._read(self.video_encoder, words, batch, regions, batch.pictures)
         heard, subtitle_scores = self._read(self.subtitle_encoder, words, batch, dialogue, batch.dialogue)
         logits = self.video_classifier(seen) + self.subtitle_classifier(heard)
@@ -72,27 +74,26 @@ class LateFusion(Baseline):
         )
 
     def _read(
-        self, encoder: nn.Module, words: Tensor, batch: Batch, embedded: Tensor, context: Context
+        self, encoder: nn.Module, words: Tensor, batch: Batch, elements: Tensor, context: Context
     ) -> tuple[Tensor, Tensor]:
         """A stream as every hypothesis sees it, the maximum over words and frames: (N, K, d).
 
         Also the attention of words to its elements, (N, T, K, L_h, C).
         """
-        elements = self._encode(embedded, context.mask)
         # Frames of a question that share a context share what its words find in it.
         asked_of = batch.frame_mask.nonzero()[:, 0] * len(elements) + context.of_frame[batch.frame_mask]
         pairs, of_frame = torch.unique(asked_of, return_inverse=True)
         question, row = pairs // len(elements), pairs % len(elements)
         mask = batch.word_mask[question]  # (pairs, K, L_h)
-        asked = Sequences(words[question].flatten(1, 2), mask.flatten(1, 2))
-        attended = self.attention(asked, Sequences(elements[row], context.mask[row]))
+        asked = Sequences(words, batch.word_mask).in_a_row()
+        attended = self.attention(asked, question, Sequences(elements[row], context.mask[row]))
         found = masked_max(encoder(attended.joint.unflatten(1, mask.shape[1:]), mask), mask)
         scores = attended.scores.unflatten(1, mask.shape[1:])
         frames = to_frames(found[of_frame], batch.frame_mask)
         return frames.amax(1), to_frames(scores[of_frame], batch.frame_mask)
 
-    def _encode(self, embedded: Tensor, mask: Tensor) -> Tensor:
-        encoded: Tensor = self.input_encoder(self.shared_embedding(embedded), mask)
+    def _encode(self, vectors: Tensor, embedding: VectorEmbedding, mask: Tensor) -> Tensor:
+        encoded: Tensor = self.input_encoder(self.shared_embedding(vectors, embedding), mask)
         return encoded
 
     def _encoder(self, kernel: int) -> nn.Module:

@@ -1,0 +1,108 @@
+"""LayerNorm and length 1, each with what stands before and after it, as one operation with its own gradient."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import Function
+
+from stage.model.dropout import Dropout
+from stage.model.fused import fused, layer_norm, layer_norm_back
+
+
+def normalise(x: Tensor, norm: nn.LayerNorm, *, relu: bool = False, dropout: Dropout | None = None) -> Tensor:
+    """dropout(norm(x)), or of ReLU(x), in the numbers that products are computed in. (..., dim) -> the same"""
+    kept, scale = (dropout.draw(x), dropout.scale) if dropout else (None, 1.0)
+    device = x.device.type
+    dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
+    y: Tensor = _Normalised.apply(  # type: ignore[no-untyped-call]
+        x.flatten(0, -2), norm.weight * scale, norm.bias * scale, _rows(kept), relu, dtype
+    )
+    return y.view(x.shape)
+
+
+class _Normalised(Function):
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, kept: Tensor | None, relu: bool, dtype: torch.dtype
+    ) -> Tensor:
+        y, mean, scale = _normalise(x, weight, bias, kept, relu, dtype)
+        ctx.save_for_backward(x, weight, mean, scale, kept)
+        ctx.relu = relu
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, mean, scale, kept = ctx.saved_tensors
+        return (
+            *_normalise_back(grads[0].contiguous(), x, weight, mean, scale, kept, ctx.relu),
+            None,
+            None,
+            None,
+        )
+
+
+@fused
+def _normalise(
+    x: Tensor, weight: Tensor, bias: Tensor, kept: Tensor | None, relu: bool, dtype: torch.dtype
+) -> tuple[Tensor, Tensor, Tensor]:
+    y, mean, scale = layer_norm(torch.relu(x) if relu else x, weight, bias)
+    return (y if kept is None else y * kept).to(dtype), mean, scale
+
+
+@fused
+def _normalise_back(
+    grad: Tensor, x: Tensor, weight: Tensor, mean: Tensor, scale: Tensor, kept: Tensor | None, relu: bool
+) -> tuple[Tensor, Tensor, Tensor]:
+    grad = (grad if kept is None else grad * kept).to(x.dtype)
+    of_x, of_weight, of_bias = layer_norm_back(grad, torch.relu(x) if relu else x, mean, scale, weight)
+    return torch.where(x > 0, of_x, 0) if relu else of_x, of_weight, of_bias
+
+
+def to_length_1(x: Tensor, dropout: Dropout) -> Tensor:
+    """dropout(x / |x|). (..., dim) -> the same"""
+    kept = _rows(dropout.draw(x))
+    y: Tensor = _Length1.apply(x.flatten(0, -2), kept, dropout.scale)  # type: ignore[no-untyped-call]
+    return y.view(x.shape)
+
+
+SHORTEST = 1e-12
+
+
+class _Length1(Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, kept: Tensor | None, scale: float) -> Tensor:
+        ctx.save_for_backward(x, kept)
+        ctx.scale = scale
+        return _divide(x, kept, scale)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        x, kept = ctx.saved_tensors
+        return _divide_back(grads[0].contiguous(), x, kept, ctx.scale), None, None
+
+
+@fused
+def _divide(x: Tensor, kept: Tensor | None, scale: float) -> Tensor:
+    real = x.float()
+    y = real * (scale / _length(real))
+    return (y if kept is None else y * kept).to(x.dtype)
+
+
+@fused
+def _divide_back(grad: Tensor, x: Tensor, kept: Tensor | None, scale: float) -> Tensor:
+    real, length = x.float(), _length(x.float())
+    back = grad.float() * scale
+    back = back if kept is None else back * kept
+    unit = real / length
+    return ((back - unit * (back * unit).sum(-1, keepdim=True)) / length).to(x.dtype)
+
+
+def _length(x: Tensor) -> Tensor:
+    return (x * x).sum(-1, keepdim=True).sqrt().clamp(min=SHORTEST)
+
+
+def _rows(x: Tensor | None) -> Tensor | None:
+    return None if x is None else x.flatten(0, -2)
