@@ -1,11 +1,11 @@
 """How fast STAGE is trained and asked on released features, against a plain implementation in the same run.
 
-    python benchmarks/model.py FOLDER [--split train] [--steps 10] [--threads 2]
+    python benchmarks/model.py FOLDER [--split train] [--steps 10] [--threads 2] [--at-once 16] [--compile never]
 
 FOLDER holds released features, or what was packed of them. A step is 16 questions, both streams, local features,
-supervised in time and space, as `stage train configs/tvqa_plus.yaml` takes it. The plain implementation is the tests'
-oracle: a loop over hypotheses and frames, one sequence at a time, gradients by autograd. Memory is kept between steps
-for all. Ratios compare machines; seconds are of this one.
+supervised in time and space, as `stage train` takes it; answers are found as by `stage predict`. The plain
+implementation is the tests' oracle: a loop over hypotheses and frames, one sequence at a time, gradients by autograd.
+Memory is kept between steps for all. Ratios compare machines; seconds are of this one.
 """
 
 from __future__ import annotations
@@ -30,10 +30,11 @@ from stage.examples import Limits, collate
 from stage.layouts import open_questions
 from stage.memory import keep_memory, peak_memory
 from stage.model.config import StageConfig
+from stage.model.fused import compile_fused
 from stage.model.losses import LossWeights, stage_losses
 from stage.model.stage import Stage
 from stage.precision import bfloat16_pays
-from stage.training import ANSWERED_AT_ONCE, LikeLengths
+from stage.training import LikeLengths, answering_order
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 import oracle
@@ -48,6 +49,8 @@ def main() -> None:
     parser.add_argument("--split", default="train")
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--at-once", type=int, default=STEP.at_once)
+    parser.add_argument("--compile", choices=("auto", "never"), default="auto")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     keep_memory()
@@ -55,40 +58,54 @@ def main() -> None:
     sizes = {"text_dim": questions.text_dim, "region_dim": questions.region_dim}
     torch.manual_seed(STEP.seed)
     model = Stage(StageConfig(**sizes))
-    steps = batches_of(questions, STEP.batch_size // STEP.parts, given.steps)
-    asked = batches_of(questions, ANSWERED_AT_ONCE, given.steps)
+    steps = batches_of(questions, given.at_once, given.steps)
+    order = answering_order(questions)
+    chosen = order[:: max(1, len(order) // given.steps)]
+    asked = [[collate([questions.example(i) for i in batch])] for batch in chosen]
 
-    a = torch.randn(MATRIX, MATRIX)
-    peak = 2 * MATRIX**3 / seconds([lambda: a @ a] * 9) / 1e9
-    print(f"{given.threads} threads; float32 matrix product: {peak:.0f} GFLOP/s")
+    kinds = [torch.float32, torch.bfloat16] if bfloat16_pays() else [torch.float32]
     if not bfloat16_pays():
         print("bfloat16: not measured, since this processor has to emulate it")
-    kinds = ("float32", "bfloat16") if bfloat16_pays() else ("float32",)
-    speeds = {kind: speed(kind, model, steps, asked) for kind in kinds}
-    print(
-        f"peak memory of training and answering, with all {len(steps)} steps read: {peak_memory() / 1e9:.2f} GB"
-    )
+    for kind in kinds:
+        a = torch.randn(MATRIX, MATRIX).to(kind)
+        peak = 2 * MATRIX**3 / seconds([lambda a=a: a @ a] * 9) / 1e9
+        print(f"{given.threads} threads; {kind} matrix product: {peak:.0f} GFLOP/s")
+    flops = count(model, steps)
+    found = {f"{kind}": speed(kind, model, steps, asked) for kind in kinds}
+    if given.compile == "auto":
+        if reason := compile_fused():
+            print(f"not compiled: {reason}")
+        else:
+            found |= {f"{kind}, compiled": speed(kind, model, steps, asked) for kind in kinds}
+    print(f"peak memory of all of it, with {len(steps)} steps read: {peak_memory() / 1e9:.2f} GB")
     plain, plain_answer = plain_speed(model, steps[0][0])
-    for kind, (step_seconds, rate, flops) in speeds.items():
+    print(f"plain implementation: {plain * STEP.batch_size:.0f} s a step, {1 / plain_answer:.2f} answers/s")
+    for kind, (taken, answering) in found.items():
         print(
-            f"{kind}: {step_seconds:.2f} s a step of {STEP.batch_size} (matrix products: {flops / 1e9:.0f} GFLOP/s), "
-            f"1/{plain * STEP.batch_size / step_seconds:.0f} of the plain one's; "
-            f"{rate:.0f} answers/s, {plain_answer * rate:.0f} times the plain"
+            f"{kind}: {taken:.2f} s a step of {STEP.batch_size} ({flops / taken / 1e9:.0f} GFLOP/s), "
+            f"1/{plain * STEP.batch_size / taken:.0f} of the plain one's; "
+            f"{1 / answering:.0f} answers/s, {plain_answer / answering:.0f} times the plain"
         )
 
 
+def count(model: Stage, steps: Sequence[Sequence[Batch]]) -> float:
+    """Matrix operations of a step. Before anything is compiled, since they can't be counted within that."""
+    optimizer = torch.optim.Adam(model.parameters())
+    with FlopCounterMode(display=False) as counter:
+        for parts in steps:
+            step(model, optimizer, parts)
+    return counter.get_total_flops() / len(steps)
+
+
 def speed(
-    kind: str, model: Stage, steps: Sequence[Sequence[Batch]], asked: Sequence[Sequence[Batch]]
-) -> tuple[float, float, float]:
-    """Seconds of a training step, answers a second, and matrix operations a second in training."""
-    with torch.autocast("cpu", torch.bfloat16, enabled=kind == "bfloat16"):
+    kind: torch.dtype, model: Stage, steps: Sequence[Sequence[Batch]], asked: Sequence[Sequence[Batch]]
+) -> tuple[float, float]:
+    """Seconds of a training step and of an answer."""
+    with torch.autocast("cpu", kind, enabled=kind != torch.float32):
         optimizer = torch.optim.Adam(model.parameters())
-        with FlopCounterMode(display=False) as counter:
-            step(model, optimizer, steps[0])
-        counted = seconds([partial(step, model, optimizer, steps[0])])
         taken = seconds([partial(step, model, optimizer, batch) for batch in steps])
         answering = seconds([partial(answer, model, batch) for batch in asked])
-    return taken, STEP.batch_size / answering, counter.get_total_flops() / counted
+    return taken, answering * len(asked) / sum(len(batch) for [batch] in asked)
 
 
 def batches_of(questions: QuestionSet, at_once: int, steps: int) -> list[list[Batch]]:
@@ -102,8 +119,9 @@ def batches_of(questions: QuestionSet, at_once: int, steps: int) -> list[list[Ba
 
 
 def seconds(runs: Sequence[Callable[[], object]]) -> float:
-    """The median of several runs; the first warms up and is run once more."""
-    runs[0]()
+    """The median of several runs, after all were run once: the first of a size makes kernels for it."""
+    for run in runs:
+        run()
     taken = []
     for run in runs:
         began = time.perf_counter()

@@ -19,13 +19,21 @@ def predict(
         Path | None,
         typer.Option(help="word2idx of the data set; without it one is made and written beside OUT."),
     ] = None,
+    fast: Annotated[
+        bool,
+        typer.Option(
+            "--fast",
+            help="Compute in bfloat16 on a processor that has it, in compiled loops: for thousands of questions, "
+            "a few of which may be answered otherwise than in float32.",
+        ),
+    ] = False,
 ) -> None:
     """Predict answers, spans and boxes in the layout that the leaderboard and `stage evaluate` read."""
     from stage.annotation.predictions import write_predictions
     from stage.annotation.vocabulary import BESIDE, build_vocabulary, read_vocabulary, write_vocabulary
     from stage.layouts import open_questions
     from stage.trained import load_model
-    from stage.training import predict_all
+    from stage.training import compile_or_tell, predict_all
 
     trained = load_model(model)
     questions = open_questions(data, trained.limits)
@@ -37,5 +45,7 @@ def predict(
         write_vocabulary(out.parent / BESIDE, words)
     else:
         words = read_vocabulary(vocabulary)
-    write_predictions(out, predict_all(trained, questions), words)
+    if fast:
+        compile_or_tell()
+    write_predictions(out, predict_all(trained, questions, fast=fast), words)
     print(f"{len(questions)} predictions in {out}")

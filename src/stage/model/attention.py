@@ -13,6 +13,7 @@ from stage.model.dropout import Dropout
 from stage.model.fused import fused
 from stage.model.joint import JointProjection, joint_map
 from stage.model.normalisation import normalise, to_length_1
+from stage.model.products import batched, linear
 from stage.model.sequences import Sequences, take
 
 MASKED = -1e10
@@ -41,12 +42,12 @@ class QAGuidedAttention(nn.Module):
         """asked: (n, Q, d) words of hypotheses; contexts: (P, C, d); of_row: (P,) who looks at each."""
         words, context = asked.values, contexts.values
         looking = take(to_length_1(words, self.dropout), of_row)
-        similarity = looking @ to_length_1(context, self.dropout).transpose(-1, -2)
+        similarity = batched(looking, to_length_1(context, self.dropout).transpose(1, 2))
         scores, weights = _weigh(similarity, asked.mask[of_row], contexts.mask, self.scale)
         split = self.projection.split(context.dtype)
         # The map of an attended context is the attended map of the context, and that has fewer rows.
-        attended, attended_mapped = weights @ context, weights @ (context @ split.second.T)
-        joint = joint_map(words, of_row, attended, words @ split.first.T, attended_mapped, split)
+        attended, attended_mapped = (batched(weights, c) for c in (context, linear(context, split.second)))
+        joint = joint_map(words, of_row, attended, linear(words, split.first), attended_mapped, split)
         return Attended(joint, scores)
 
 
@@ -64,7 +65,7 @@ class VideoTextFusion(nn.Module):
         Returns (F, Q, d).
         """
         split = self.projection.split(video.dtype)
-        mapped = dialogue @ split.first.T, video @ split.second.T
+        mapped = linear(dialogue, split.first), linear(video, split.second)
         return normalise(joint_map(dialogue, of_frame, video, *mapped, split), self.norm)
 
 

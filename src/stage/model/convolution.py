@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.autograd.function import Function
 
 from stage.model.fused import fused, layer_norm, layer_norm_back
+from stage.model.products import times, transposed_times
 
 
 def convolution_unit(
@@ -50,7 +51,7 @@ class _Unit(Function):
             normal, mean, scale = _normalise(rows, norm_weight, norm_bias, seen)
             mapped = _map(normal.view(x.shape), kernel, kernel_bias, matrix, bias)[1]
         ctx.save_for_backward(x, norm_weight, norm_bias, kernel, kernel_bias, matrix, bias, mean, scale, seen)
-        return _add_active(rows, mapped.flatten(0, 1)).view(x.shape)
+        return _add_active(rows, mapped).view(x.shape)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
@@ -58,9 +59,9 @@ class _Unit(Function):
         rows, grad = x.flatten(0, 1), grads[0].flatten(0, 1)
         normal = _normalise(rows, norm_weight, norm_bias, seen)[0].view(x.shape)
         mixed, mapped = _map(normal, kernel, kernel_bias, matrix, bias)
-        back, grad_bias = _through_active(grad, mapped.flatten(0, 1))
-        grad_matrix = back.T @ mixed.flatten(0, 1)
-        back = (back @ matrix.to(x.dtype)).view(x.shape)
+        back, grad_bias = _through_active(grad, mapped)
+        grad_matrix = transposed_times(back, mixed.flatten(0, 1))
+        back = times(back, matrix.to(x.dtype)).view(x.shape)
         grad_kernel, grad_kernel_bias = _kernel_gradients(normal, back, kernel.shape[-1])
         # The gradient of the input is the same convolution with kernels turned round.
         back = _convolve(back, kernel.flip(-1).to(x.dtype), None).flatten(0, 1)
@@ -83,7 +84,8 @@ def _map(
     """What the convolution makes of its input, and what the linear map makes of that."""
     dtype = normal.dtype
     mixed = _convolve(normal, kernel.to(dtype), kernel_bias.to(dtype))
-    return mixed, F.linear(mixed, matrix.to(dtype), bias.to(dtype))
+    mapped = times(mixed.flatten(0, 1), matrix.to(dtype).T).add_(bias.to(dtype))
+    return mixed, mapped
 
 
 @fused

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from stage.model.convolution import convolution_unit
 from stage.model.dropout import Dropout
 from stage.model.normalisation import normalise
+from stage.model.products import linear
 
 LONGEST_SEQUENCE = 500
 
@@ -39,10 +40,10 @@ class VectorEmbedding(nn.Sequential):
 
     def forward(self, vectors: Tensor, then: Dropout | None = None) -> Tensor:
         """then: a dropout to follow."""
-        norm, dropout, linear, _, last_norm = cast(
+        norm, dropout, of, _, last_norm = cast(
             tuple[nn.LayerNorm, Dropout, nn.Linear, nn.ReLU, nn.LayerNorm], tuple(self)
         )
-        mapped = linear(normalise(vectors, norm, dropout=dropout))
+        mapped = linear(normalise(vectors, norm, dropout=dropout), of.weight, of.bias)
         return normalise(mapped, last_norm, relu=True, dropout=then)
 
 
@@ -54,8 +55,9 @@ class SharedEmbedding(nn.Sequential):
 
     def forward(self, vectors: Tensor, embedding: VectorEmbedding) -> Tensor:  # type: ignore[override]
         """Of vectors that have an embedding of their own kind before it."""
-        dropout, linear, _, norm = cast(tuple[Dropout, nn.Linear, nn.ReLU, nn.LayerNorm], tuple(self))
-        return normalise(linear(embedding(vectors, then=dropout)), norm, relu=True)
+        dropout, of, _, norm = cast(tuple[Dropout, nn.Linear, nn.ReLU, nn.LayerNorm], tuple(self))
+        x = embedding(vectors, then=dropout)
+        return normalise(linear(x, of.weight, of.bias), norm, relu=True)
 
 
 class DepthwiseSeparableConv(nn.Module):

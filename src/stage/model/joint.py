@@ -16,7 +16,7 @@ from torch.autograd.function import Function
 
 from stage.model.dropout import Dropout
 from stage.model.fused import EPSILON, fused
-from stage.model.sequences import sum_of_rows
+from stage.model.products import sum_of_rows, times, transposed_times
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class _JointMap(Function):
         rows, others = a.flatten(0, 1), b.flatten(0, 1)
         both, mean, scale = _products(rows, at, others)
         with torch.autocast(a.device.type, enabled=False):
-            mapped = both @ product.T
+            mapped = times(both, product.T)
         y = _finish(mapped, a_mapped.flatten(0, 1), at, b_mapped.flatten(0, 1), scale, constant)
         ctx.save_for_backward(rows, at, others, product, constant, mean, scale, y, of_row)
         ctx.shape = b.shape
@@ -93,7 +93,7 @@ class _JointMap(Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         a, at, b, product, constant, mean, scale, y, of_row = ctx.saved_tensors
         scaled, pull, grad_constant = _before_scaling(grads[0].reshape(y.shape), y, scale, constant)
-        grad_a, grad_b, both = _factors(scaled @ product, a, at, b, pull, mean)
+        grad_a, grad_b, both = _factors(times(scaled, product), a, at, b, pull, mean)
         count = a.shape[0] // ctx.shape[1]
         return (
             sum_of_rows(grad_a.view(ctx.shape), of_row, count),
@@ -101,7 +101,7 @@ class _JointMap(Function):
             grad_b.view(ctx.shape),
             sum_of_rows(scaled.view(ctx.shape), of_row, count),
             scaled.view(ctx.shape),
-            scaled.T @ both,
+            transposed_times(scaled, both).to(product.dtype),
             grad_constant,
         )
 

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import Function
 
+from stage.model.products import sum_of_rows
+
 
 def round_up(size: int) -> int:
     """The next size of four significant bits: at most an eighth more.
@@ -65,9 +67,3 @@ class _Take(Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         return sum_of_rows(grads[0], ctx.saved_tensors[0], ctx.count), None
-
-
-def sum_of_rows(x: Tensor, rows: Tensor, count: int) -> Tensor:
-    """What `rows` says to belong together is added up: (P, ...) -> (count, ...)"""
-    whose = torch.arange(count, device=x.device)[:, None] == rows
-    return (whose.to(x.dtype) @ x.flatten(1)).view(count, *x.shape[1:])
