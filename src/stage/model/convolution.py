@@ -1,7 +1,7 @@
 """The convolution unit of the encoders as one operation, which remembers little for its gradient.
 
-The maps are as large as all words of all frames, and memory is what a step takes most of: from its input and the
-activity of its ReLU everything else is found again.
+The maps are as large as all words of all frames, and memory is what a step takes most of: from its input
+everything else is found again.
 """
 
 from __future__ import annotations

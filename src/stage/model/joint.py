@@ -32,7 +32,7 @@ class SplitWeights:
 class JointProjection(nn.Module):
     """LayerNorm, dropout, linear map and ReLU of [a ; b ; a*b]: 3d -> d.
 
-    Dropout leaves out features: the same ones in all rows of a question, others in the next question. (The release
+    Dropout leaves out features: the same ones in all rows that are computed together, others in the next. (The release
     draws for every element anew; then nothing could be computed once for several rows.)
     """
 

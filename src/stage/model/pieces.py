@@ -1,7 +1,7 @@
 """Which frames of a batch are grounded together.
 
-Frames don't see each other before the span is found. So they are taken without padding, question by question: what
-they leave behind stays in the processor's cache, and a film of any length fits in memory.
+Frames don't see each other before the span is found. So they are taken without padding, as many at a time as keep a
+processor busy, and a film of any length fits in memory.
 """
 
 from __future__ import annotations
