@@ -32,8 +32,8 @@ class SplitWeights:
 class JointProjection(nn.Module):
     """LayerNorm, dropout, linear map and ReLU of [a ; b ; a*b]: 3d -> d.
 
-    Dropout leaves out features: the same ones in all rows that are computed together, others in the next. (The release
-    draws for every element anew; then nothing could be computed once for several rows.)
+    Dropout leaves out features: the same ones in all rows that are computed together, others in the next. (The
+    release draws for every element anew; then nothing could be computed once for several rows.)
     """
 
     def __init__(self, dim: int, dropout: float) -> None:
@@ -43,7 +43,7 @@ class JointProjection(nn.Module):
         self.linear = nn.Linear(3 * dim, dim)
 
     def split(self, dtype: torch.dtype) -> SplitWeights:
-        """The weights for the rows of a question."""
+        """The weights for rows that are computed together."""
         linear = self.linear.weight * self.dropout(torch.ones_like(self.norm.weight))
         weight = linear * self.norm.weight
         first, second, product = (weight - weight.mean(1, keepdim=True)).to(dtype).chunk(3, 1)
