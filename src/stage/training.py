@@ -293,7 +293,8 @@ def compile_or_tell() -> None:
     """Compile element-wise steps; if there is nothing to do it with, say so, since it takes longer then."""
     if reason := compile_fused():
         print(
-            f"element-wise steps are not compiled, which takes up to twice as long: {reason}", file=sys.stderr
+            f"element-wise steps are not compiled, so a step takes up to 1.6 times as long: {reason}",
+            file=sys.stderr,
         )
 
 

@@ -74,7 +74,7 @@ def _weigh(
 ) -> tuple[Tensor, Tensor]:
     """Scores in float32, -1e10 where a word or an element is padded, and their softmax over the elements.
 
-    similarity: (P, Q, C), word_mask: (P or 1, Q), context_mask: (P, C) -> twice (P, Q, C)
+    similarity: (P, Q, C), word_mask: (P, Q), context_mask: (P, C) -> twice (P, Q, C)
     """
     found: tuple[Tensor, Tensor] = _Weights.apply(  # type: ignore[no-untyped-call]
         similarity, word_mask.to(torch.uint8), context_mask.to(torch.uint8), scale

@@ -10,15 +10,14 @@ from torch.autograd.function import Function
 
 from stage.model.dropout import Dropout
 from stage.model.fused import fused, layer_norm, layer_norm_back
+from stage.model.products import numbers_for
 
 
 def normalise(x: Tensor, norm: nn.LayerNorm, *, relu: bool = False, dropout: Dropout | None = None) -> Tensor:
     """dropout(norm(x)), or of ReLU(x), in the numbers that products are computed in. (..., dim) -> the same"""
     kept, scale = (dropout.draw(x), dropout.scale) if dropout else (None, 1.0)
-    device = x.device.type
-    dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
     y: Tensor = _Normalised.apply(  # type: ignore[no-untyped-call]
-        x.flatten(0, -2), norm.weight * scale, norm.bias * scale, _rows(kept), relu, dtype
+        x.flatten(0, -2), norm.weight * scale, norm.bias * scale, _rows(kept), relu, numbers_for(x)
     )
     return y.view(x.shape)
 

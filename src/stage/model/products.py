@@ -17,6 +17,12 @@ LARGEST_BLOCK = 4096
 LARGEST_BATCH = 32
 
 
+def numbers_for(x: Tensor) -> torch.dtype:
+    """What a product of x is computed in: autocast's numbers where there are such, or its own."""
+    device = x.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
+
+
 def times(rows: Tensor, matrix: Tensor) -> Tensor:
     """(M, K) @ (K, N), both in the same numbers, without a gradient."""
     if not _in_blocks(rows):
@@ -39,9 +45,7 @@ def transposed_times(rows: Tensor, others: Tensor) -> Tensor:
 
 def linear(x: Tensor, matrix: Tensor, bias: Tensor | None = None) -> Tensor:
     """x @ matrix.T + bias, in autocast's numbers where there are such. (..., K), (N, K), (N,) -> (..., N)"""
-    device = x.device.type
-    dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
-    y: Tensor = _Linear.apply(x.to(dtype).flatten(0, -2), matrix, bias)  # type: ignore[no-untyped-call]
+    y: Tensor = _Linear.apply(x.to(numbers_for(x)).flatten(0, -2), matrix, bias)  # type: ignore[no-untyped-call]
     return y.view(*x.shape[:-1], matrix.shape[0])
 
 
@@ -66,10 +70,7 @@ class _Linear(Function):
 
 def batched(a: Tensor, b: Tensor) -> Tensor:
     """a @ b for each of a batch: (P, M, K) and (P, K, N) -> (P, M, N), in autocast's numbers where there are such."""
-    device = a.device.type
-    if torch.is_autocast_enabled(device):
-        a, b = (x.to(torch.get_autocast_dtype(device)) for x in (a, b))
-    product: Tensor = _Batched.apply(a, b)  # type: ignore[no-untyped-call]
+    product: Tensor = _Batched.apply(a.to(numbers_for(a)), b.to(numbers_for(b)))  # type: ignore[no-untyped-call]
     return product
 
 
