@@ -22,7 +22,7 @@ from stage.batch import Batch
 from stage.config import RunConfig, TrainingConfig
 from stage.dataset import QuestionSet
 from stage.errors import InputError
-from stage.examples import Example, collate
+from stage.examples import Example, collate, training_frames
 from stage.layouts import open_questions
 from stage.memory import keep_memory
 from stage.metrics import Scores, evaluate
@@ -37,7 +37,9 @@ from stage.trained import FeatureRecipe, TrainedModel, save_model
 from stage.types import Prediction, Question
 
 LAST, BEST = "last", "best"
-ANSWERED_AT_ONCE = 8
+ANSWERED_AT_ONCE = 32
+FRAMES_ANSWERED_AT_ONCE = 1024
+"""Scores of all words and regions are kept for each of them."""
 WORTH_COMPILING = 5_000
 """Questions, counted once an epoch; compiling takes as long as some thousand of them."""
 
@@ -267,9 +269,19 @@ def _predict_batches(
 def answering_order(questions: QuestionSet) -> list[list[int]]:
     """Batches of questions: of one clip together, since they look at the same pictures; clips of like length too."""
     sizes, asked = questions.sizes(), questions.questions
-    clips = [(questions.clips[q.clip].frame_count, q.clip) for q in asked]
-    like = sorted(range(len(asked)), key=lambda i: (clips[i], sizes[i]))
-    return [like[i : i + ANSWERED_AT_ONCE] for i in range(0, len(like), ANSWERED_AT_ONCE)]
+    clips = [questions.clips[q.clip] for q in asked]
+    frames = [len(training_frames(q, clip, questions.limits)) for q, clip in zip(asked, clips, strict=True)]
+    like = sorted(range(len(asked)), key=lambda i: (clips[i].frame_count, clips[i].name, sizes[i]))
+    batches: list[list[int]] = []
+    for i in like:
+        if (
+            not batches
+            or len(batches[-1]) == ANSWERED_AT_ONCE
+            or (len(batches[-1]) + 1) * frames[i] > FRAMES_ANSWERED_AT_ONCE
+        ):
+            batches.append([])
+        batches[-1].append(i)
+    return batches
 
 
 def _in_order(questions: QuestionSet) -> DataLoader[Example]:

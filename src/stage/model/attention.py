@@ -14,9 +14,7 @@ from stage.model.fused import fused
 from stage.model.joint import JointProjection, joint_map
 from stage.model.normalisation import normalise, to_length_1
 from stage.model.products import batched, linear
-from stage.model.sequences import Sequences, take
-
-MASKED = -1e10
+from stage.model.sequences import MASKED, Sequences, take
 
 
 @dataclass(frozen=True, slots=True)

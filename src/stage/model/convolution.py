@@ -49,17 +49,17 @@ class _Unit(Function):
         with torch.autocast(x.device.type, enabled=False):
             rows, seen = x.flatten(0, 1), None if seen is None else seen.flatten(0, 1)
             normal, mean, scale = _normalise(rows, norm_weight, norm_bias, seen)
-            mapped = _map(normal.view(x.shape), kernel, kernel_bias, matrix, bias)[1]
+            mapped = _map(normal.view(x.shape), kernel, kernel_bias, matrix)[1]
         ctx.save_for_backward(x, norm_weight, norm_bias, kernel, kernel_bias, matrix, bias, mean, scale, seen)
-        return _add_active(rows, mapped).view(x.shape)
+        return _add_active(rows, mapped, bias).view(x.shape)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         x, norm_weight, norm_bias, kernel, kernel_bias, matrix, bias, mean, scale, seen = ctx.saved_tensors
         rows, grad = x.flatten(0, 1), grads[0].flatten(0, 1)
         normal = _normalise(rows, norm_weight, norm_bias, seen)[0].view(x.shape)
-        mixed, mapped = _map(normal, kernel, kernel_bias, matrix, bias)
-        back, grad_bias = _through_active(grad, mapped)
+        mixed, mapped = _map(normal, kernel, kernel_bias, matrix)
+        back, grad_bias = _through_active(grad, mapped, bias)
         grad_matrix = transposed_times(back, mixed.flatten(0, 1))
         back = times(back, matrix.to(x.dtype)).view(x.shape)
         grad_kernel, grad_kernel_bias = _kernel_gradients(normal, back, kernel.shape[-1])
@@ -78,14 +78,11 @@ class _Unit(Function):
         )
 
 
-def _map(
-    normal: Tensor, kernel: Tensor, kernel_bias: Tensor, matrix: Tensor, bias: Tensor
-) -> tuple[Tensor, Tensor]:
-    """What the convolution makes of its input, and what the linear map makes of that."""
+def _map(normal: Tensor, kernel: Tensor, kernel_bias: Tensor, matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """What the convolution makes of its input, and what the linear map makes of that, without its bias."""
     dtype = normal.dtype
     mixed = _convolve(normal, kernel.to(dtype), kernel_bias.to(dtype))
-    mapped = times(mixed.flatten(0, 1), matrix.to(dtype).T).add_(bias.to(dtype))
-    return mixed, mapped
+    return mixed, times(mixed.flatten(0, 1), matrix.to(dtype).T)
 
 
 @fused
@@ -96,14 +93,14 @@ def _normalise(x: Tensor, weight: Tensor, bias: Tensor, seen: Tensor | None) -> 
 
 
 @fused
-def _add_active(x: Tensor, mapped: Tensor) -> Tensor:
-    return torch.relu(mapped).add_(x)
+def _add_active(x: Tensor, mapped: Tensor, bias: Tensor) -> Tensor:
+    return (mapped + bias).relu_().add_(x).to(x.dtype)
 
 
 @fused
-def _through_active(grad: Tensor, mapped: Tensor) -> tuple[Tensor, Tensor]:
+def _through_active(grad: Tensor, mapped: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
     """Gradients of the map before the ReLU, and of its bias in float32."""
-    back = torch.ops.aten.threshold_backward(grad, mapped, 0)
+    back = torch.ops.aten.threshold_backward(grad, mapped + bias.to(mapped.dtype), 0)
     return back, back.float().sum(0)
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from stage.model.convolution import convolution_unit
 from stage.model.dropout import Dropout
-from stage.model.normalisation import normalise
+from stage.model.normalisation import normalise, normalised_maximum
 from stage.model.products import linear
 
 LONGEST_SEQUENCE = 500
@@ -99,6 +99,10 @@ class ConvBlock(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """x: (batch, length, dim); mask: (batch, length), true where the sequence is real."""
+        return normalise(self.convolved(x, mask), self.final_norm)
+
+    def convolved(self, x: Tensor, mask: Tensor) -> Tensor:
+        """The same, not normalised at the end."""
         everything_is_real = not torch.compiler.is_compiling() and bool(mask.all())
         real = None if self.see_padding or everything_is_real else mask[..., None].to(torch.uint8)
         x = x + self.positions[: x.shape[1]].to(x.dtype)
@@ -107,7 +111,7 @@ class ConvBlock(nn.Module):
             if i % 2 == 0 and (kept := self.dropout.draw(x)) is not None:
                 seen, scale = kept if real is None else kept & real, self.dropout.scale
             x = conv(x, norm, seen, scale)
-        return normalise(x, self.final_norm)
+        return x
 
 
 class ConvEncoder(nn.Module):
@@ -129,3 +133,12 @@ class ConvEncoder(nn.Module):
         for block in self.blocks:
             flat = block(flat, flat_mask)
         return flat.view(x.shape)
+
+    def maximum(self, x: Tensor, mask: Tensor) -> Tensor:
+        """The maximum over each encoded sequence: (..., length, dim) -> (..., dim)"""
+        *blocks, last = cast(list[ConvBlock], list(self.blocks))
+        flat, flat_mask = x.flatten(0, -3), mask.flatten(0, -2)
+        for block in blocks:
+            flat = block(flat, flat_mask)
+        pooled = normalised_maximum(last.convolved(flat, flat_mask), last.final_norm, flat_mask)
+        return pooled.view(*x.shape[:-2], x.shape[-1])

@@ -18,9 +18,9 @@ from torch import Tensor, nn
 
 from stage.batch import Batch, Context
 from stage.errors import InputError
-from stage.model.attention import MASKED
 from stage.model.config import StageConfig
 from stage.model.pieces import Piece, fit, pieces_of, to_batch
+from stage.model.sequences import MASKED
 from stage.model.span import SpanLogits
 from stage.model.stage import Answered, Grounded, Stage, answer_from
 

@@ -11,6 +11,7 @@ from torch.autograd.function import Function
 from stage.model.dropout import Dropout
 from stage.model.fused import fused, layer_norm, layer_norm_back
 from stage.model.products import numbers_for
+from stage.model.sequences import MASKED
 
 
 def normalise(x: Tensor, norm: nn.LayerNorm, *, relu: bool = False, dropout: Dropout | None = None) -> Tensor:
@@ -60,10 +61,67 @@ def _normalise_back(
     return torch.where(x > 0, of_x, 0) if relu else of_x, of_weight, of_bias
 
 
-def to_length_1(x: Tensor, dropout: Dropout) -> Tensor:
+def normalised_maximum(x: Tensor, norm: nn.LayerNorm, mask: Tensor) -> Tensor:
+    """The maximum of norm(x) over each sequence, feature by feature; -1e10 for one that is padded throughout.
+
+    x: (..., length, dim); mask: (..., length), true where the sequence is real. Returns (..., dim).
+    """
+    if torch.compiler.is_compiling():
+        normal: Tensor = norm(x)
+        return normal.masked_fill(~mask[..., None], MASKED).amax(dim=-2)
+    y: Tensor = _NormalisedMaximum.apply(  # type: ignore[no-untyped-call]
+        x.flatten(0, -3), norm.weight, norm.bias, mask.flatten(0, -2).to(torch.uint8), numbers_for(x)
+    )
+    return y.view(*x.shape[:-2], x.shape[-1])
+
+
+class _NormalisedMaximum(Function):
+    """What is normalised is as large as all words of all frames, and is not kept."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, mask: Tensor, dtype: torch.dtype
+    ) -> Tensor:
+        if not ctx.needs_input_grad[0]:
+            return _maximum(x, weight, bias, mask).to(dtype)
+        y, at, mean, scale = _maximum_and_place(x, weight, bias, mask)
+        ctx.save_for_backward(x, weight, mean, scale, at)
+        return y.to(dtype)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        return *_maximum_back(grads[0].contiguous(), *ctx.saved_tensors), None, None
+
+
+@fused
+def _maximum(x: Tensor, weight: Tensor, bias: Tensor, mask: Tensor) -> Tensor:
+    y, _, _ = layer_norm(x, weight, bias)
+    return torch.where(mask[..., None] > 0, y, MASKED).amax(1)
+
+
+@fused
+def _maximum_and_place(
+    x: Tensor, weight: Tensor, bias: Tensor, mask: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Also where each is, and mean and 1/deviation of each row."""
+    y, mean, scale = layer_norm(x, weight, bias)
+    best, at = torch.where(mask[..., None] > 0, y, MASKED).max(1)
+    return best, at, mean, scale
+
+
+@fused
+def _maximum_back(
+    grad: Tensor, x: Tensor, weight: Tensor, mean: Tensor, scale: Tensor, at: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    here = torch.arange(x.shape[1], device=x.device)[:, None] == at[:, None]
+    back = torch.where(here, grad[:, None].to(x.dtype), 0)
+    return layer_norm_back(back, x, mean, scale, weight)
+
+
+def to_length_1(x: Tensor, dropout: Dropout | None = None) -> Tensor:
     """dropout(x / |x|). (..., dim) -> the same"""
-    kept = _rows(dropout.draw(x))
-    y: Tensor = _Length1.apply(x.flatten(0, -2), kept, dropout.scale)  # type: ignore[no-untyped-call]
+    kept, scale = (_rows(dropout.draw(x)), dropout.scale) if dropout else (None, 1.0)
+    y: Tensor = _Length1.apply(x.flatten(0, -2), kept, scale)  # type: ignore[no-untyped-call]
     return y.view(x.shape)
 
 

@@ -14,10 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stage.batch import Batch
-from stage.model.attention import MASKED
-from stage.model.sequences import round_up
+from stage.model.sequences import MASKED, round_up
 
-FRAMES_AT_ONCE = 256
+FRAMES_AT_ONCE = 128
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,9 @@ from torch.autograd.function import Function
 
 from stage.model.products import sum_of_rows
 
+MASKED = -1e10
+"""What stands where there is nothing, so that it is no maximum and has no share in a softmax."""
+
 
 def round_up(size: int) -> int:
     """The next size of four significant bits: at most an eighth more.

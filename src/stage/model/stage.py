@@ -10,11 +10,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stage.batch import Batch
-from stage.model.attention import MASKED, QAGuidedAttention, VideoTextFusion
+from stage.model.attention import QAGuidedAttention, VideoTextFusion
 from stage.model.config import StageConfig
 from stage.model.encoder import ConvEncoder, SharedEmbedding, VectorEmbedding
+from stage.model.normalisation import to_length_1
 from stage.model.pieces import Piece, fit, pieces_of, to_batch
-from stage.model.sequences import Sequences, round_up
+from stage.model.sequences import MASKED, Sequences, round_up
 from stage.model.span import (
     Scorer,
     SpanLogits,
@@ -118,7 +119,7 @@ class Stage(nn.Module):
         pictures: Sequence[Sequences | None] = [None] * len(full)
         dialogue: Sequence[Sequences | None] = [None] * len(full)
         if self.config.reads_video:
-            regions = F.normalize(batch.pictures.elements, dim=-1)
+            regions = to_length_1(batch.pictures.elements)
             encoded = self._encode(self.region_embedding, regions, batch.pictures.mask)
             pictures = encoded.for_pieces([piece.picture for piece in full])
         if self.config.reads_subtitles:
@@ -195,8 +196,7 @@ class Stage(nn.Module):
 
     def _pool_words(self, fused: Tensor, mask: Tensor) -> Tensor:
         """(F, K, L_h, d) -> (F, K, d): encode the words of each frame together, keep the maximum."""
-        encoded: Tensor = self.fusion_encoder(fused, mask)
-        return encoded.masked_fill(~mask[..., None], MASKED).amax(dim=-2)
+        return self.fusion_encoder.maximum(fused, mask)
 
 
 def answer_from(

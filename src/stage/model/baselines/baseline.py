@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from stage.batch import Batch
-from stage.model.attention import MASKED
 from stage.model.config import SystemConfig
 from stage.model.losses import Losses, LossWeights, answer_loss, attention_loss, draw_pairs, span_loss
+from stage.model.sequences import MASKED
 from stage.model.span import SpanLogits, best_spans
 from stage.model.stage import Answered, Grounded
 

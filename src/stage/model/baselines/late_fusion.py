@@ -19,12 +19,12 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from stage.batch import Batch, Context
-from stage.model.attention import MASKED, QAGuidedAttention
+from stage.model.attention import QAGuidedAttention
 from stage.model.baselines.baseline import Baseline, Scored
 from stage.model.baselines.layers import Recurrent, masked_max
 from stage.model.config import SystemConfig
 from stage.model.encoder import ConvEncoder, SharedEmbedding, VectorEmbedding
-from stage.model.sequences import Sequences
+from stage.model.sequences import MASKED, Sequences
 from stage.model.span import Scorer
 
 INPUT_KERNEL, FUSION_KERNEL, UNITS, BLOCKS = 7, 5, 2, 1

@@ -8,8 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from stage.model.attention import MASKED
-from stage.model.sequences import Sequences
+from stage.model.sequences import MASKED, Sequences
 
 
 class Recurrent(nn.Module):

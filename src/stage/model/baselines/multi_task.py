@@ -23,7 +23,6 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from stage.batch import Batch
-from stage.model.attention import MASKED
 from stage.model.baselines.baseline import Baseline, Scored, losses_of
 from stage.model.baselines.inputs import Embedding, Texts, by_frame, split_hypotheses
 from stage.model.baselines.layers import Recurrent, masked_max, masked_mean
@@ -31,7 +30,7 @@ from stage.model.baselines.two_stream import encode_texts, match
 from stage.model.config import SystemConfig
 from stage.model.dropout import Dropout
 from stage.model.losses import Losses, LossWeights
-from stage.model.sequences import Sequences
+from stage.model.sequences import MASKED, Sequences
 from stage.model.span import Scorer, SpanLogits
 
 MARGIN = 0.2

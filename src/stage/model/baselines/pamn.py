@@ -20,12 +20,12 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from stage.batch import Batch
-from stage.model.attention import MASKED
 from stage.model.baselines.baseline import Baseline, Scored
 from stage.model.baselines.inputs import Embedding, split_hypotheses
 from stage.model.baselines.layers import masked_mean
 from stage.model.config import SystemConfig
 from stage.model.dropout import Dropout
+from stage.model.sequences import MASKED
 
 
 class PamnConfig(SystemConfig):
