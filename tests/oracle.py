@@ -127,7 +127,8 @@ def answer(model: Stage, batch: Batch, n: int) -> OracleAnswer:
         video = text = torch.zeros(0, c.hidden)
         if c.reads_video and len(regions):
             unit = regions / regions.norm(dim=1, keepdim=True)
-            video = encode(w, "input_encoder", embed(w, "region_embedding", unit), c.units, c.blocks)
+            embedding = "text_embedding" if c.regions_as_words else "region_embedding"
+            video = encode(w, "input_encoder", embed(w, embedding, unit), c.units, c.blocks)
         if c.reads_subtitles and len(lines):
             text = encode(w, "input_encoder", embed(w, "text_embedding", lines), c.units, c.blocks)
         contexts.append((video, text))

@@ -262,6 +262,14 @@ def test_where_nothing_can_be_kept_questions_are_answered_all_the_same(short: Pa
     assert film.ask("Who is it ?", ["Mia .", "Leo ."]).moments
 
 
+def test_regions_of_a_detector_are_not_embedded_as_words(data: Path, tmp_path: Path) -> None:
+    config = tmp_path / "run.yaml"
+    config.write_text(RUN.format(data=data, out=tmp_path / "run"))
+    settings = ["model.regions_as_words=true", "model.region_components=null"]
+    with pytest.raises(InputError, match=r"the regions of .* are .*, not visual concepts of minilm"):
+        train(load_config(config, settings), progress=False)
+
+
 def test_a_damaged_cache_is_made_anew(short: Path, trained: Path, tmp_path: Path) -> None:
     answerer = Answerer.from_pretrained(trained)
     first = answerer.open(short, cache=tmp_path)

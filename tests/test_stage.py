@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -18,9 +21,10 @@ SIZES = {"text_dim": 12, "region_dim": 10, "hidden": 16, "embedding": 14}
 STREAMS: list[Streams] = ["both", "video", "subtitles", "none"]
 
 
-def make_model(streams: Streams = "both", local_features: bool = True) -> Stage:
+def make_model(streams: Streams = "both", local_features: bool = True, **settings: Any) -> Stage:
     torch.manual_seed(1)
-    model = Stage(StageConfig(**SIZES, streams=streams, local_features=local_features)).eval()
+    config = StageConfig(streams=streams, local_features=local_features, **{**SIZES, **settings})
+    model = Stage(config).eval()
     for parameter in model.parameters():  # LayerNorm starts at one and zero, which would hide mistakes
         parameter.data += 0.1 * torch.randn_like(parameter)
     return model
@@ -81,7 +85,17 @@ def alone(batch: Batch, n: int) -> Batch:
 @pytest.mark.parametrize("streams", STREAMS)
 @pytest.mark.parametrize("local_features", [True, False])
 def test_it_computes_what_the_plain_oracle_computes(streams: Streams, local_features: bool) -> None:
-    model, batch = make_model(streams, local_features), make_batch()
+    compare_with_oracle(make_model(streams, local_features), make_batch())
+
+
+def test_regions_that_are_words_are_embedded_as_words() -> None:
+    model, batch = make_model(regions_as_words=True, region_dim=SIZES["text_dim"]), make_batch()
+    pictures = batch.pictures
+    wider = torch.nn.functional.pad(pictures.elements, (0, SIZES["text_dim"] - SIZES["region_dim"]))
+    compare_with_oracle(model, replace(batch, pictures=replace(pictures, elements=wider)))
+
+
+def compare_with_oracle(model: Stage, batch: Batch) -> None:
     with torch.no_grad():
         answered = model.answer(batch)
     for n in range(len(batch)):
@@ -92,7 +106,7 @@ def test_it_computes_what_the_plain_oracle_computes(streams: Streams, local_feat
         torch.testing.assert_close(logits.start[n, :, :frames], expected.start_logits, rtol=1e-4, atol=1e-4)
         torch.testing.assert_close(logits.end[n, :, :frames], expected.end_logits, rtol=1e-4, atol=1e-4)
         spans = list(zip(answered.spans.start[n].tolist(), answered.spans.end[n].tolist(), strict=True))
-        if streams != "none":  # without a context all frames are alike, and so all spans
+        if model.config.streams != "none":  # without a context all frames are alike, and so all spans
             assert spans == expected.spans
 
 

@@ -23,11 +23,12 @@ from stage.config import RunConfig, TrainingConfig
 from stage.dataset import QuestionSet
 from stage.errors import InputError
 from stage.examples import Example, collate, training_frames
+from stage.features.concepts import ConceptRegions
 from stage.layouts import open_questions
 from stage.memory import keep_memory
 from stage.metrics import Scores, evaluate
 from stage.model.build import VideoQA, build_model, training_losses
-from stage.model.config import SystemConfig
+from stage.model.config import StageConfig, SystemConfig
 from stage.model.fused import compile_fused
 from stage.model.losses import LossWeights
 from stage.precision import bfloat16_pays
@@ -196,6 +197,7 @@ def train(config: RunConfig, *, resume: bool = True, progress: bool = True) -> t
     if config.model.region_components:
         train_set.fit_projection(config.model.region_components, seed=c.seed)
         val_set.projection = train_set.projection
+    _check_regions_are_words(config, train_set)
     sizes = {"text_dim": train_set.text_dim, "region_dim": train_set.region_dim}
     if c.compile == "auto" and device_of(c) == "cpu" and len(train_set) * c.epochs >= WORTH_COMPILING:
         compile_or_tell()
@@ -233,6 +235,19 @@ def train(config: RunConfig, *, resume: bool = True, progress: bool = True) -> t
     )
     save_model(trained, config.output / "model")
     return trained, evaluate_model(trained, val_set)
+
+
+def _check_regions_are_words(config: RunConfig, questions: QuestionSet) -> None:
+    system = config.model.system
+    if not isinstance(system, StageConfig) or not system.regions_as_words:
+        return
+    if config.model.region_components:
+        raise InputError("model.regions_as_words: words aren't reduced; leave out model.region_components")
+    if questions.region_name != ConceptRegions.name_for(questions.text_name):
+        raise InputError(
+            f"model.regions_as_words: the regions of {questions.name} are {questions.region_name}, not visual "
+            f"concepts of {questions.text_name}; make them with `stage features regions --concepts`, or set it false"
+        )
 
 
 def evaluate_model(trained: TrainedModel, questions: QuestionSet) -> Scores:

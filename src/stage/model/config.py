@@ -36,6 +36,9 @@ class StageConfig(SystemConfig):
     kind: Literal["stage"] = "stage"
     streams: Streams = "both"
     """Which contexts the model reads. "none" answers from question and answers alone."""
+    regions_as_words: bool = False
+    """Regions are visual concepts, described by the words of their labels, and are embedded as words are. Then a word
+    finds the region of the same name from the start."""
     local_features: bool = True
     """Answer from the proposed span and the whole clip, not from the whole clip alone."""
     hidden: int = Field(128, gt=0)

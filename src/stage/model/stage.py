@@ -91,7 +91,7 @@ class Stage(nn.Module):
         self.input_encoder = self._encoder(config.input_kernel, config.units, config.blocks)
         if config.streams != "none":
             self.attention = QAGuidedAttention(d, dropout, config.attention_scale)
-        if config.reads_video:
+        if config.reads_video and not config.regions_as_words:
             self.region_embedding = VectorEmbedding(config.region_dim, config.embedding, dropout)
         if config.streams == "both":
             self.fusion = VideoTextFusion(d, dropout)
@@ -120,7 +120,8 @@ class Stage(nn.Module):
         dialogue: Sequence[Sequences | None] = [None] * len(full)
         if self.config.reads_video:
             regions = to_length_1(batch.pictures.elements)
-            encoded = self._encode(self.region_embedding, regions, batch.pictures.mask)
+            embedding = self.text_embedding if self.config.regions_as_words else self.region_embedding
+            encoded = self._encode(embedding, regions, batch.pictures.mask)
             pictures = encoded.for_pieces([piece.picture for piece in full])
         if self.config.reads_subtitles:
             encoded = self._encode(self.text_embedding, batch.dialogue.elements, batch.dialogue.mask)

