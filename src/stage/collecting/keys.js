@@ -53,6 +53,7 @@ function showTicks() {
 addEventListener("resize", show);
 showTicks();
 if (restore()) {
+  concept = firstOpen();
   show();
   $("work").scrollIntoView();
 } else enter("when");

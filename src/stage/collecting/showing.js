@@ -8,6 +8,14 @@ function element(tag, attributes = {}, ...children) {
   return made;
 }
 
+/** Put new items in a list; what has the focus of the keyboard, or rather what stands in its place, keeps it. */
+function renew(list, items) {
+  const within = () => [...list.querySelectorAll("button, a")];
+  const at = document.activeElement.matches(":focus-visible") ? within().indexOf(document.activeElement) : -1;
+  list.replaceChildren(...items);
+  if (at >= 0 && within()[at]) within()[at].focus({ preventScroll: true });
+}
+
 const percent = (part, whole) => `${(100 * part / whole).toFixed(3)}%`;
 const colourOf = label => `c${(question().concepts.find(c => c.label === label) || { colour: 0 }).colour}`;
 
@@ -57,7 +65,7 @@ function showSaid() {
   });
   const said = $("said");
   said.hidden = !lines.length;
-  said.replaceChildren(...lines);
+  renew(said, lines);
   const line = lines.find(l => l.classList.contains("now"));
   if (line) said.scrollTop = line.offsetTop - said.clientHeight / 2;
 }
@@ -100,7 +108,7 @@ function showStrip() {
     return element("li", { class: `${lit ? "lit" : ""} ${was ? "true" : ""}` }, link);
   });
   const strip = $("strip"), kept = strip.scrollLeft;
-  strip.replaceChildren(...items);
+  renew(strip, items);
   const item = items[listed().indexOf(frame)];
   strip.scrollLeft = kept;
   if (item && (item.offsetLeft < kept || item.offsetLeft + item.offsetWidth > kept + strip.clientWidth))
@@ -116,7 +124,7 @@ function dots(number) {
 
 function showConcepts() {
   const { boxes, absent } = marks(frame);
-  $("concepts").replaceChildren(...question().concepts.map((c, i) => {
+  renew($("concepts"), question().concepts.map((c, i) => {
     const count = boxes.filter(box => box.label === c.label).length;
     const gone = absent.includes(c.label);
     const state = gone ? "" : count ? `${count} box${count > 1 ? "es" : ""}` : "to do";
@@ -151,7 +159,7 @@ function showForward(all) {
 }
 
 function showIndex() {
-  $("index").replaceChildren(...task.questions.map((q, i) => {
+  renew($("index"), task.questions.map((q, i) => {
     const numbers = framesToMark(q);
     const ready = numbers.filter(number => frameDone(number, q)).length;
     const state = questionDone(q) ? "done" : done(q).confirmed ? `${ready} of ${numbers.length} frames` : "to do";

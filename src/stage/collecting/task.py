@@ -50,6 +50,11 @@ def picture_frames(frame_count: int) -> range:
     return range(1, min(frame_count, LAST_FRAME) + 1, FRAMES_PER_SECOND)
 
 
+def clip_name(path: Path) -> str:
+    """How questions name a film, or a folder of its frames."""
+    return path.resolve().name if path.is_dir() else path.stem
+
+
 def open_clip(
     path: Path, subtitles: Mapping[str, tuple[Sentence, ...]] | Path | None
 ) -> tuple[Clip, dict[int, Image]]:
@@ -60,14 +65,15 @@ def open_clip(
     """
     if path.is_dir():
         folder = open_frames(path)
-        name, count = path.resolve().name, folder.frame_count
+        count = folder.frame_count
         original = next(image for _, image in folder.frames(sorted(folder.images)[:1]))
         height, width = original.shape[:2]
         pictures = dict(folder.frames(picture_frames(count)))
     else:
         video = open_video(path)
-        name, count, width, height = video.name, video.frame_count, video.width, video.height
+        count, width, height = video.frame_count, video.width, video.height
         pictures = dict(video.frames(picture_frames(count), LONGEST_SIDE))
+    name = clip_name(path)
     return Clip(name, count, width, height, _sentences(path, name, subtitles)), pictures
 
 

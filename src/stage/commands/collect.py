@@ -77,7 +77,7 @@ def task(
     """Write pages on which a person refines the span of each question and draws the boxes of what it names."""
     from stage.collecting.nouns import read_nouns, read_tokenised
     from stage.collecting.tagging import load_tagger
-    from stage.collecting.task import make_task, open_clip, picture_frames, render_task
+    from stage.collecting.task import clip_name, make_task, open_clip, picture_frames, render_task
     from stage.errors import InputError
     from stage.page import write_page
 
@@ -85,9 +85,17 @@ def task(
     if single and len(films) > 1:
         raise InputError(f"{out}: a page is for one film; give a folder for {len(films)}")
     asked, judged = read_tokenised(questions), read_nouns(nouns) if nouns else {}
-    said = _subtitles(subtitles, len(films))
-    found = load_tagger(tagger)
+    known = {question.clip for question in asked}
+    wanted = [film for film in films if clip_name(film) in known]
+    if not wanted:
+        raise InputError(
+            f"{questions}: no question is about {clip_name(films[0])}; name films as vid_name does"
+        )
     for film in films:
+        if film not in wanted:
+            print(f"{film}: no question is about it, so it has no page")
+    said, found = _subtitles(subtitles, len(films)), load_tagger(tagger)
+    for film in wanted:
         clip, pictures = open_clip(film, said)
         made = make_task(clip, pictures, asked, found, judged)
         page = out if single else out / f"{clip.name}.html"
