@@ -21,7 +21,7 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import BertConfig, BertForTokenClassification, PreTrainedTokenizerFast
 
-from films import HEIGHT, WIDTH, write_film
+from films import HEIGHT, WIDTH, number_of, write_film
 from stage.annotation.checking import check_annotation
 from stage.annotation.questions import read_questions, write_questions
 from stage.collecting.merging import merge, mutual_iou
@@ -230,6 +230,10 @@ def test_the_page_holds_a_picture_a_second_and_the_frames_that_stage_looks_at(ma
     assert sorted(map(int, task["pictures"])) == [1, 4, 7, 10, 13, 16, 19, 22]
     assert all(uri.startswith("data:image/jpeg;base64,") for uri in task["pictures"].values())
     assert len(set(task["pictures"].values())) == 8
+    # 12 pictures a second, and frame k shows second k / 3.
+    assert {frame: number_of(picture) for frame, picture in made.pictures.items()} == {
+        frame: 4 * frame for frame in (1, 4, 7, 10, 13, 16, 19, 22)
+    }
     assert (task["width"], task["height"], task["frame_count"], task["duration"]) == (WIDTH, HEIGHT, 24, 8)
     (question,) = task["questions"]
     assert question["frames"] == [1, 7, 13, 19]
@@ -263,10 +267,10 @@ def test_every_element_that_the_script_asks_for_is_on_the_page(made: Task) -> No
     assert asked <= set(re.findall(r' id="([\w-]+)"', html))
 
 
-def test_work_is_kept_under_the_name_of_the_task(made: Task) -> None:
-    """Other concepts are another task, the same ones are the same."""
+def test_work_is_kept_under_the_name_of_clip_and_questions_whatever_their_nouns(made: Task) -> None:
     fewer = replace(made, concepts=(("Mia",),))
-    keys = [content(render_task(task))["key"] for task in (made, made, fewer)]
+    other = replace(made, questions=(replace(QUESTION, text="Where is Mia ?"),))
+    keys = [content(render_task(task))["key"] for task in (made, fewer, other)]
     assert keys[0] == keys[1] != keys[2]
 
 

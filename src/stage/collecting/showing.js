@@ -139,7 +139,7 @@ function showConcepts() {
   const all = frameDone(frame);
   $("to-do").textContent = !wanted ? "This question names nothing that can be seen: no boxes are needed."
     : all ? "All is marked in this frame. A box is moved by its name and sized by its corners."
-    : `Drag on the picture round ${wanted.label}, as close as can be. Or say that it is not visible here.`;
+    : `Drag on the picture round “${wanted.label}”, as close as can be. Or say that it is not visible here.`;
   $("copy").disabled = before() === undefined || all;
   $("undo").disabled = !past.length;
   $("delete").disabled = chosen === null;

@@ -100,8 +100,7 @@ def render_task(task: Task) -> str:
     places = {frame: gallery.add(image) for frame, image in task.pictures.items()}
     encoded = gallery.encode(BYTES_A_PICTURE * max(1, len(task.pictures)))
     content = _content(task)
-    # Work that was kept is that of the same task: other questions or concepts begin anew.
-    content["key"] = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+    content["key"] = _key(task)
     content["pictures"] = {frame: encoded[place].uri for frame, place in places.items()}
     script = "\n".join((Path(__file__).parent / name).read_text("utf-8") for name in SCRIPTS)
     return (
@@ -117,6 +116,13 @@ def render_task(task: Task) -> str:
             script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         )
     )
+
+
+def _key(task: Task) -> str:
+    """What work is kept under in a browser: the clip and its questions. Their nouns can be judged anew meanwhile."""
+    clip = task.clip
+    known = [clip.name, clip.width, clip.height, clip.frame_count, [[q.qid, q.text] for q in task.questions]]
+    return hashlib.sha256(json.dumps(known).encode()).hexdigest()[:16]
 
 
 def _content(task: Task) -> dict[str, Any]:

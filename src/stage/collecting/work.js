@@ -61,9 +61,21 @@ function keep() {
 function restore() {
   try {
     ({ work, step, frame } = JSON.parse(localStorage.getItem(KEY)));
+    forgetOtherConcepts();
     return true;
   } catch {
     return false;  // there is nothing, or nothing can be read here, which keep() says
+  }
+}
+
+/** The page may have been made anew since, with fewer nouns. */
+function forgetOtherConcepts() {
+  for (const q of task.questions) {
+    const asked = label => q.concepts.some(c => c.label === label);
+    for (const here of Object.values(done(q).frames)) {
+      here.boxes = here.boxes.filter(box => asked(box.label));
+      here.absent = here.absent.filter(asked);
+    }
   }
 }
 

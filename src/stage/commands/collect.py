@@ -58,9 +58,7 @@ def task(
     questions: Questions,
     films: Annotated[
         list[Path],
-        typer.Argument(
-            metavar="FILM...", help="Films named as their clips, or folders of frames (3 a second)."
-        ),
+        typer.Argument(metavar="FILM", help="Films named as their clips, or folders of frames (3 a second)."),
     ],
     out: Annotated[Path, typer.Argument(help="Page to write (.html), or a folder for a page of each film.")],
     nouns: Annotated[
@@ -124,7 +122,7 @@ def merge(
     questions: Questions,
     done: Annotated[
         list[Path],
-        typer.Argument(metavar="DONE...", help="What the pages saved; of several, the first counts."),
+        typer.Argument(metavar="DONE", help="What the pages saved; of several, the first counts."),
     ],
     out: Annotated[Path, typer.Argument(help="Annotation to write, in TVQA+'s layout (.json[.gz]).")],
     rest: Annotated[
