@@ -289,6 +289,8 @@ def test_a_film_that_no_question_is_about_and_a_question_without_an_answer_are_n
         make_task(made.clip, made.pictures, [replace(QUESTION, clip="other")], WordList(), {})
     with pytest.raises(InputError, match="question 5: its right answer is not known"):
         make_task(made.clip, made.pictures, [replace(QUESTION, answer_index=None)], WordList(), {})
+    with pytest.raises(InputError, match="film: has none of the frames 1, 7, 13"):
+        make_task(made.clip, {4: made.pictures[4]}, [QUESTION], WordList(), {})
 
 
 def box(

@@ -152,7 +152,7 @@ function showForward(all) {
   const more = numbers.indexOf(frame) + 1 < numbers.length;
   const other = numbers.some(number => number !== frame && !frameDone(number));
   const last = work.at + 1 === task.questions.length;
-  const label = more ? "Next frame" : finished ? (last ? "Last question: save below" : "Next question") : other ? "To an unfinished frame" : !done().confirmed ? "Say first that the span is right" : "Mark all in this frame";
+  const label = more ? "Next frame" : finished ? (last ? "Last question: save below" : "Next question") : other ? "To an unfinished frame" : "Mark all in this frame";
   $("forward").replaceChildren(label, element("kbd", {}, "Enter"));
   $("forward").disabled = !more && (finished ? last : !other);
   $("forward").classList.toggle("quiet", !all);
@@ -177,7 +177,6 @@ function showIndex() {
 function show() {
   if (!listed().includes(frame)) frame = nearest(listed(), secondsOf(frame));
   document.body.classList.toggle("drawing", step === "where");
-  document.body.classList.toggle("marking", step === "where");
   const q = question();
   $("number").textContent = `Question ${work.at + 1} of ${task.questions.length}`;
   $("question").textContent = q.question;

@@ -25,7 +25,7 @@ from stage.media.video import open_video
 from stage.page.colours import DARK, LIGHT, SHADE, word_colours
 from stage.page.pictures import SETTINGS, Gallery
 from stage.page.wording import plain
-from stage.types import FRAMES_PER_SECOND, Clip, Image, Question, Sentence
+from stage.types import FRAMES_PER_SECOND, MODEL_STRIDE, Clip, Image, Question, Sentence
 
 SCRIPTS = ("work.js", "spans.js", "boxes.js", "showing.js", "keys.js")
 LONGEST_SIDE = SETTINGS[0][0]
@@ -39,7 +39,7 @@ class Task:
 
     clip: Clip
     pictures: Mapping[int, Image]
-    """Numbered frame -> its picture, at most LONGEST_SIDE pixels wide; one a second."""
+    """Numbered frame -> its picture in any size, one a second."""
     questions: tuple[Question, ...]
     concepts: tuple[tuple[str, ...], ...]
     """For each question, what boxes are drawn for."""
@@ -84,10 +84,16 @@ def make_task(
     tagger: Tagger,
     nouns: Mapping[str, Noun],
 ) -> Task:
-    """All questions about a clip. Raises InputError if there are none, or one has no right answer."""
+    """All questions about a clip. Raises InputError if there are none, one has no right answer, or no frame that
+    STAGE looks at has a picture.
+    """
     about = tuple(q for q in questions if q.clip == clip.name)
     if not about:
         raise InputError(f"{clip.name}: no question is about it; a film is named as its questions' vid_name")
+    if not any(frame in pictures for frame in range(1, clip.frame_count + 1, MODEL_STRIDE)):
+        raise InputError(
+            f"{clip.name}: has none of the frames 1, 7, 13..; extract 3 a second, numbered from 1"
+        )
     for question in about:
         if question.answer_index is None:
             raise InputError(f"question {question.qid}: its right answer is not known; add answer_idx")

@@ -112,6 +112,7 @@ function undo() {
   if (!past.length) return;
   work = JSON.parse(past.pop());
   chosen = null;
+  if (!done().confirmed) step = "when";
   keep();
   show();
 }
