@@ -30,6 +30,7 @@ COMMANDS = (
     "finetune-text",
     "import",
     "data",
+    "collect",
     "remake",
 )
 

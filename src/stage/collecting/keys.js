@@ -1,0 +1,59 @@
+// Buttons and keys
+
+const buttons = {
+  "when": () => enter("when"), "where": () => done().confirmed ? enter("where") : confirmSpan(),
+  "back": () => turn(-1), "on": () => turn(1), "start-here": startHere, "end-here": endHere, "right": confirmSpan,
+  "copy": copyBefore, "undo": undo, "delete": deleteChosen, "forward": goOn,
+  "previous": () => ask(work.at - 1), "next": () => ask(work.at + 1), "save": save,
+};
+for (const [id, act] of Object.entries(buttons)) $(id).addEventListener("click", act);
+
+function boxByKeys() {
+  const wanted = question().concepts[concept];
+  if (wanted) add(between([task.width * 0.4, task.height * 0.4], [task.width * 0.6, task.height * 0.6], wanted.label));
+}
+
+function nudge(key, sizes) {
+  const by = { ArrowLeft: [-2, 0], ArrowRight: [2, 0], ArrowUp: [0, -2], ArrowDown: [0, 2] }[key];
+  const box = marks(frame).boxes[chosen];
+  const { left, top, width, height } = box;
+  replaceChosen(sizes ? between([left, top], [Math.max(left + 1, left + width + by[0]), Math.max(top + 1, top + height + by[1])], box.label) : moved(box, ...by));
+}
+
+document.addEventListener("keydown", event => {
+  if (event.altKey || event.target.matches("input, summary")) return;
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+  if (event.ctrlKey || event.metaKey) {
+    if (key === "z") { event.preventDefault(); undo(); }
+    return;
+  }
+  const drawing = step === "where";
+  const acts = { Enter: goOn, z: undo, p: () => ask(work.at - 1), n: () => ask(work.at + 1), ArrowLeft: () => turn(-1), ArrowRight: () => turn(1) };
+  if (!drawing) Object.assign(acts, { "[": startHere, "]": endHere });
+  else Object.assign(acts, {
+    b: boxByKeys, c: () => { if (!$("copy").disabled) copyBefore(); }, Delete: deleteChosen, Backspace: deleteChosen, Escape: () => choose(null),
+    x: () => { if (question().concepts[concept]) toggleAbsent(question().concepts[concept].label); },
+  });
+  if (drawing && /^[1-9]$/.test(key) && question().concepts[key - 1]) acts[key] = () => { concept = key - 1; chosen = null; show(); };
+  if (drawing && chosen !== null && key.startsWith("Arrow")) acts[key] = () => nudge(key, event.shiftKey);
+  if (!acts[key] || (key === "Enter" && event.target.matches("button, a"))) return;  // what has the focus is pressed
+  event.preventDefault();
+  acts[key]();
+});
+
+function showTicks() {
+  const every = [1, 2, 5, 10, 15, 30, 60].find(s => task.duration / s < 14) || 60;
+  for (let time = 0, i = 0; time <= task.duration; time += every, i++) {
+    const tick = element("span", { class: i % 2 ? "minor" : "" }, `${time} s`);
+    tick.style.left = percent(time, task.duration);
+    $("ticks").append(tick);
+  }
+}
+
+addEventListener("resize", show);
+showTicks();
+if (restore()) {
+  concept = firstOpen();
+  show();
+  $("work").scrollIntoView();
+} else enter("when");

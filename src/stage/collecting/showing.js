@@ -1,0 +1,196 @@
+// Showing
+
+function element(tag, attributes = {}, ...children) {
+  const space = ["g", "rect", "circle"].includes(tag) ? "http://www.w3.org/2000/svg" : "http://www.w3.org/1999/xhtml";
+  const made = document.createElementNS(space, tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  made.append(...children);
+  return made;
+}
+
+/** Put new items in a list; what has the focus of the keyboard, or rather what stands in its place, keeps it. */
+function renew(list, items) {
+  const within = () => [...list.querySelectorAll("button, a")];
+  const at = document.activeElement.matches(":focus-visible") ? within().indexOf(document.activeElement) : -1;
+  list.replaceChildren(...items);
+  if (at >= 0 && within()[at]) within()[at].focus({ preventScroll: true });
+}
+
+const percent = (part, whole) => `${(100 * part / whole).toFixed(3)}%`;
+const colourOf = label => `c${(question().concepts.find(c => c.label === label) || { colour: 0 }).colour}`;
+
+function drawBoxes(boxes) {
+  svg.replaceChildren();
+  $("tags").replaceChildren();
+  boxes.forEach((box, index) => {
+    const { left: x, top: y, width, height } = box;
+    const current = index === chosen ? " chosen" : "";
+    const group = element("g", { class: `box ${colourOf(box.label)}${current}` },
+      ...["halo", "line"].map(kind => element("rect", { class: kind, x, y, width, height })));
+    if (current) {
+      for (const [name, cx, cy] of [["nw", x, y], ["ne", x + width, y], ["sw", x, y + height], ["se", x + width, y + height]]) {
+        group.append(element("circle", { class: "corner", cx, cy, r: 5 * scale() }),
+          element("circle", { class: `grip ${name}`, cx, cy, r: 12 * scale() }));
+      }
+    }
+    svg.append(group);
+    const tag = element("span", { class: `tag ${colourOf(box.label)}${current}${y > 22 * scale() ? " above" : ""}` }, box.label);
+    tag.style.left = percent(clamp(x, 0, task.width), task.width);
+    tag.style.top = percent(y, task.height);
+    tag.addEventListener("pointerdown", event => grab(tag, index, event));
+    $("tags").append(tag);
+  });
+}
+
+function showPicture() {
+  $("picture").src = task.pictures[frame];
+  $("picture").alt = `The film at ${secondsOf(frame).toFixed(1)} seconds`;
+  const numbers = listed();
+  const at = numbers.indexOf(frame);
+  $("time").textContent = step === "when" ? `${secondsOf(frame).toFixed(1)} s of ${task.duration.toFixed(1)} s`
+    : `frame ${at + 1} of ${numbers.length}, at ${secondsOf(frame).toFixed(1)} s`;
+  $("back").disabled = at <= 0;
+  $("on").disabled = at + 1 >= numbers.length;
+  drawBoxes(step === "where" ? marks(frame).boxes : []);
+}
+
+/** What is said: all of it while the span is looked for, around the frame while boxes are drawn. */
+function showSaid() {
+  const time = secondsOf(frame);
+  const lines = task.sentences.filter(s => step === "when" || (s.start < time + 3 && s.end > time - 3)).map(s => {
+    const now = s.start <= time + 0.5 && s.end >= time - 0.5;
+    const line = element("button", { type: "button", class: `line ${now ? "now" : ""}` }, element("time", {}, `${s.start.toFixed(1)} s`), s.text);
+    line.addEventListener("click", () => goTo(nearest(listed(), s.start)));
+    return line;
+  });
+  const said = $("said");
+  said.hidden = !lines.length;
+  renew(said, lines);
+  const line = lines.find(l => l.classList.contains("now"));
+  if (line) said.scrollTop = line.offsetTop - said.clientHeight / 2;
+}
+
+function showSpan() {
+  const [start, end] = done().span;
+  const given = question().span;
+  $("start").value = tenth(start);
+  $("end").value = tenth(end);
+  $("start").max = $("end").max = task.duration;
+  $("given").textContent = given ? `As first given: ${tenth(given[0])} to ${tenth(given[1])} s (dashed).` : "No span was given.";
+  $("as-given").hidden = !given;
+  const place = (id, from, to) => {
+    $(id).style.left = percent(from, task.duration);
+    $(id).style.width = percent(Math.max(0, to - from), task.duration);
+  };
+  place("span", start, end);
+  $("given-span").hidden = !given;
+  if (given) place("given-span", clamp(given[0], 0, task.duration), clamp(given[1], 0, task.duration));
+  $("head").style.left = percent(secondsOf(frame), task.duration);
+  for (const [id, time] of [["handle-start", start], ["handle-end", end]]) {
+    $(id).style.left = percent(time, task.duration);
+    for (const [name, value] of [["valuemin", 0], ["valuemax", task.duration], ["valuenow", tenth(time)], ["valuetext", `${tenth(time)} seconds`]])
+      $(id).setAttribute(`aria-${name}`, value);
+  }
+}
+
+function showStrip() {
+  const [start, end] = done().span;
+  const given = question().span;
+  const inside = (span, time) => span && span[0] <= time && time <= span[1];
+  const items = listed().map(number => {
+    const time = secondsOf(number);
+    const link = element("a", { href: "#work", "aria-current": number === frame, tabindex: number === frame ? 0 : -1 },
+      element("img", { class: "thumb", src: task.pictures[number], alt: "", draggable: "false" }),
+      element("span", { class: "under" }, `${time.toFixed(1)} s`, step === "where" ? dots(number) : ""));
+    link.addEventListener("click", event => { event.preventDefault(); goTo(number); });
+    const lit = step === "when" ? inside([start, end], time) : frameDone(number);
+    const was = step === "when" && inside(given, time);
+    return element("li", { class: `${lit ? "lit" : ""} ${was ? "true" : ""}` }, link);
+  });
+  const strip = $("strip"), kept = strip.scrollLeft;
+  renew(strip, items);
+  const item = items[listed().indexOf(frame)];
+  strip.scrollLeft = kept;
+  if (item && (item.offsetLeft < kept || item.offsetLeft + item.offsetWidth > kept + strip.clientWidth))
+    strip.scrollLeft = item.offsetLeft - (strip.clientWidth - item.offsetWidth) / 2;
+}
+
+function dots(number) {
+  return element("span", { class: "dots" }, ...question().concepts.map(c => {
+    const state = marks(number).absent.includes(c.label) ? "absent" : told(number, c.label) ? "" : "open";
+    return element("i", { class: `c${c.colour} ${state}` });
+  }));
+}
+
+function showConcepts() {
+  const { boxes, absent } = marks(frame);
+  renew($("concepts"), question().concepts.map((c, i) => {
+    const count = boxes.filter(box => box.label === c.label).length;
+    const gone = absent.includes(c.label);
+    const state = gone ? "" : count ? `${count} box${count > 1 ? "es" : ""}` : "to do";
+    const pick = element("button", { type: "button", class: "pick", "aria-pressed": i === concept },
+      element("span", { class: "missing" }, i < 9 ? String(i + 1) : ""), element("span", { class: "name" }, c.label), element("span", { class: "state" }, state));
+    pick.addEventListener("click", () => { concept = i; chosen = null; show(); });
+    const toggle = element("button", { type: "button", class: "absent", "aria-pressed": gone }, "not visible", i === concept ? element("kbd", {}, "X") : "");
+    toggle.addEventListener("click", () => toggleAbsent(c.label));
+    return element("li", { class: `c${c.colour}` }, pick, toggle);
+  }));
+  const wanted = question().concepts[concept];
+  const all = frameDone(frame);
+  $("to-do").textContent = !wanted ? "This question names nothing that can be seen: no boxes are needed."
+    : all ? "All is marked in this frame. A box is moved by its name and sized by its corners."
+    : `Drag on the picture round “${wanted.label}”, as close as can be. Or say that it is not visible here.`;
+  $("copy").disabled = before() === undefined || all;
+  $("undo").disabled = !past.length;
+  $("delete").disabled = chosen === null;
+  showForward(all);
+}
+
+function showForward(all) {
+  const numbers = framesToMark();
+  const finished = questionDone(question());
+  const more = numbers.indexOf(frame) + 1 < numbers.length;
+  const other = numbers.some(number => number !== frame && !frameDone(number));
+  const last = work.at + 1 === task.questions.length;
+  const label = more ? "Next frame" : finished ? (last ? "Last question: save below" : "Next question") : other ? "To an unfinished frame" : "Mark all in this frame";
+  $("forward").replaceChildren(label, element("kbd", {}, "Enter"));
+  $("forward").disabled = !more && (finished ? last : !other);
+  $("forward").classList.toggle("quiet", !all);
+}
+
+function showIndex() {
+  renew($("index"), task.questions.map((q, i) => {
+    const numbers = framesToMark(q);
+    const ready = numbers.filter(number => frameDone(number, q)).length;
+    const state = questionDone(q) ? "done" : done(q).confirmed ? `${ready} of ${numbers.length} frames` : "to do";
+    const link = element("a", { href: "#work", "aria-current": i === work.at },
+      element("span", { class: "number" }, String(i + 1)), element("span", { class: "asked" }, q.question),
+      element("span", { class: `state ${state}` }, state));
+    link.addEventListener("click", event => { event.preventDefault(); ask(i); });
+    return element("li", {}, link);
+  }));
+  const count = task.questions.filter(questionDone).length;
+  $("progress").textContent = `${count} of ${task.questions.length} done`;
+  $("save").disabled = !task.questions.some(q => done(q).confirmed);
+}
+
+function show() {
+  if (!listed().includes(frame)) frame = nearest(listed(), secondsOf(frame));
+  document.body.classList.toggle("drawing", step === "where");
+  const q = question();
+  $("number").textContent = `Question ${work.at + 1} of ${task.questions.length}`;
+  $("question").textContent = q.question;
+  $("answer").textContent = q.answer;
+  $("when").setAttribute("aria-pressed", step === "when");
+  $("where").setAttribute("aria-pressed", step === "where");
+  $("when-panel").hidden = step !== "when";
+  $("where-panel").hidden = step !== "where";
+  $("previous").disabled = work.at === 0;
+  $("next").disabled = work.at + 1 === task.questions.length;
+  showIndex();
+  showPicture();
+  showSaid();
+  showSpan();
+  showStrip();
+  showConcepts();
+}
