@@ -135,6 +135,18 @@ def test_training_goes_on_from_the_last_epoch_after_a_stop(data: Path, tmp_path:
     assert len(list((tmp_path / "out" / "logs").rglob("metrics.csv"))) == 2
 
 
+@pytest.mark.parametrize("keep", ["best", "last"])
+def test_the_model_is_that_of_the_epoch_which_is_kept(data: Path, tmp_path: Path, keep: str) -> None:
+    config = tmp_path / "run.yaml"
+    config.write_text(RUN.format(data=data, out=tmp_path))
+    settings = ["training.epochs=3", "training.learning_rate=0.01", f"training.keep={keep}"]
+    trained, _ = train(load_config(config, settings), progress=False)
+    checkpoint = torch.load(tmp_path / "checkpoints" / f"{keep}.ckpt", weights_only=True)
+    for name, weight in trained.stage.state_dict().items():
+        torch.testing.assert_close(weight, checkpoint["state_dict"][f"model.{name}"], rtol=0, atol=0)
+    assert keep == "best" or checkpoint["epoch"] == 2
+
+
 def test_an_answer_comes_with_all_its_evidence(film: OpenFilm) -> None:
     evidence = film.ask(
         "What is Mia holding when Leo talks about the exam ?", ["The mug .", "The guitar .", "A hat ."]

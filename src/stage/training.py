@@ -181,7 +181,7 @@ def with_examples(examples: list[Example]) -> tuple[Batch, list[Example]]:
 
 
 def train(config: RunConfig, *, resume: bool = True, progress: bool = True) -> tuple[TrainedModel, Scores]:
-    """Train as configured; returns the best model by validation accuracy and its validation scores.
+    """Train as configured; returns the model of the epoch that is kept, and its validation scores.
 
     Writes checkpoints, CSV and TensorBoard logs and the finished model below `config.output`. With `resume`, a run
     that was cut off goes on from its last finished epoch.
@@ -205,12 +205,12 @@ def train(config: RunConfig, *, resume: bool = True, progress: bool = True) -> t
     sampler = LikeLengths(train_set.sizes(), c.batch_size, c.batch_size // c.parts, c.seed)
     module = StageTraining(model, c, math.ceil(len(sampler) / c.parts), val_set.questions, train_set.concepts)
     folder = config.output / "checkpoints"
-    checkpoints = ModelCheckpoint(
+    best = ModelCheckpoint(
         folder, filename=BEST, monitor="val/accuracy", mode="max", enable_version_counter=False
     )
     # Not save_last of the one above: it writes nothing after an epoch that was no better.
     every_epoch = ModelCheckpoint(folder, filename=LAST, enable_version_counter=False)
-    trainer = _trainer(config, [checkpoints, every_epoch], progress)
+    trainer = _trainer(config, [best, every_epoch], progress)
     last = folder / f"{LAST}.ckpt"
     trainer.fit(
         module,
@@ -222,10 +222,10 @@ def train(config: RunConfig, *, resume: bool = True, progress: bool = True) -> t
         ckpt_path=last if resume and last.exists() else None,
         weights_only=True,
     )  # fmt: skip
-    if not Path(checkpoints.best_model_path).is_file():
+    kept = Path(best.best_model_path) if c.keep == "best" else last
+    if not kept.is_file():
         raise InputError(f"{config.output}: no epoch was finished, so there is no model; train for longer")
-    best = torch.load(checkpoints.best_model_path, weights_only=True, map_location="cpu")
-    module.load_state_dict(best["state_dict"])
+    module.load_state_dict(torch.load(kept, weights_only=True, map_location="cpu")["state_dict"])
     trained = TrainedModel(
         model.eval(),
         FeatureRecipe(text=train_set.text_name, regions=train_set.region_name),
