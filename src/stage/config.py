@@ -79,8 +79,8 @@ class TrainingConfig(BaseModel):
     fall over all epochs."""
     plateau_checks: int = Field(default=10, gt=0)
     keep: Literal["best", "last"] = "best"
-    """Which epoch's model is the result: the one of the best validation accuracy, or the last one. The best of several
-    checks on few questions is mostly luck; after a cosine schedule the last one is better trained than those before."""
+    """Which epoch's model is the result. The best of several checks (by validation accuracy) is luck where questions
+    are few; after a cosine schedule the last one is trained better than those before it."""
     patience: int = Field(default=5, gt=0)
     """Epochs without a better validation accuracy after which training stops."""
     precision: Literal["auto", "float32", "bfloat16"] = "float32"
