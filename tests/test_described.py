@@ -87,6 +87,19 @@ def test_regions_that_are_not_words_are_not_embedded_as_words(root: Path, tmp_pa
         train(load_config(HUMAN, [*settings, "model.region_components=4"]), progress=False)
 
 
+def test_a_clip_without_its_files_is_told_and_left_out(root: Path) -> None:
+    (root / "captions.json").write_text(json.dumps({}))
+    split = json.loads((root / "split.json").read_text())
+    split["train"].append("clip_4")
+    (root / "split.json").write_text(json.dumps(split))
+    (root / "questions.json").write_text(json.dumps([question(n, f"clip_{n}") for n in range(1, 5)]))
+    questions = open_questions(root / "train", Limits())
+    assert [q.clip for q in questions.questions] == ["clip_1", "clip_2"]
+    missing, silent = questions.notes
+    assert missing.startswith("1 clips without detections, their questions left out (clip_4")
+    assert silent.startswith("2 clips without descriptions (first: clip_1")
+
+
 def test_what_is_missing_is_named(root: Path) -> None:
     with pytest.raises(InputError, match=r"split.json: has no split 'test'; it has train, dev"):
         open_questions(root / "test", Limits())

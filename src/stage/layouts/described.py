@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from stage.annotation.findings import Findings
 from stage.annotation.questions import read_questions
 from stage.annotation.subtitles import read_subtitles
 from stage.dataset import QuestionSet
@@ -56,9 +57,15 @@ def open_described(root: Path, split: str, limits: Limits) -> QuestionSet:
         name: Clip(name, len(found[name].boxes), sentences=captions.get(name, ()))
         for name in sorted(names & found.keys())
     }
+    findings = Findings()
+    for name in sorted(names - found.keys()):
+        findings.add("clips without detections, their questions left out", f"{name} in {root / DETECTIONS}")
+    for name in sorted(clips.keys() - captions.keys()):
+        findings.add("clips without descriptions", f"{name} in {root / CAPTIONS}")
+    questions = [q for q in questions if q.clip in clips]
     source = DescribedFeatures(clips, found, load_text_encoder(TEXT_ENCODER))
     source.encode(questions)
-    return QuestionSet(str(root / split), questions, clips, source, limits)
+    return QuestionSet(str(root / split), questions, clips, source, limits, tuple(findings.summary()))
 
 
 @lru_cache(1)
