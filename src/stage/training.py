@@ -25,7 +25,7 @@ from stage.errors import InputError
 from stage.examples import Example, collate, training_frames
 from stage.features.concepts import ConceptRegions
 from stage.layouts import open_questions
-from stage.memory import keep_memory
+from stage.memory import give_memory_back, keep_memory
 from stage.metrics import Scores, evaluate
 from stage.model.build import VideoQA, build_model, training_losses
 from stage.model.config import StageConfig, SystemConfig
@@ -39,7 +39,7 @@ from stage.types import Prediction, Question
 
 LAST, BEST = "last", "best"
 ANSWERED_AT_ONCE = 32
-FRAMES_ANSWERED_AT_ONCE = 1024
+FRAMES_ANSWERED_AT_ONCE = 512
 """Scores of all words and regions are kept for each of them."""
 WORTH_COMPILING = 5_000
 """Questions, counted once an epoch; compiling takes as long as some thousand of them."""
@@ -83,9 +83,13 @@ class StageTraining(pl.LightningModule):
         predictions = predictions_of(self.model.answer(batch), examples, self.concepts, for_scores=True)
         self.tables.append(tabulate_predictions(predictions, self.vocabulary))
 
+    def on_validation_epoch_start(self) -> None:
+        give_memory_back()
+
     def on_validation_epoch_end(self) -> None:
         scores = self.scores()
         self.tables = []
+        give_memory_back()
         shown = {
             "val/accuracy": scores.qa_accuracy,
             "val/miou": scores.temporal_miou,
