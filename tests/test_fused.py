@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from stage.model import fused
+from stage.model.normalisation import normalised_maximum
 from stage.model.products import batched, linear, sum_of_rows, times, transposed_times
-from stage.model.sequences import round_up, take
+from stage.model.sequences import MASKED, round_up, take
 from test_stage import make_batch, make_model
 
 
@@ -48,6 +49,27 @@ def test_products_in_blocks_are_products() -> None:
     torch.testing.assert_close(transposed_times(short, short), exact, rtol=0.01, atol=1.0)
     a, b = torch.randn(37, 5, 8).bfloat16(), torch.randn(37, 8, 3).bfloat16()
     torch.testing.assert_close(batched(a, b), a @ b)
+
+
+def test_a_normalised_maximum_is_the_maximum_of_what_is_normalised() -> None:
+    generator = torch.Generator().manual_seed(3)
+    x = torch.randn(4, 5, 6, generator=generator)
+    mask = torch.arange(5) < torch.tensor([5, 1, 3, 0])[:, None]
+    norm = torch.nn.LayerNorm(6)
+    norm.weight.data.normal_(generator=generator)
+    pull = torch.randn(4, 6, generator=generator)
+    found = []
+    for maximum in (
+        normalised_maximum(x, norm, mask),
+        norm(x).masked_fill(~mask[..., None], MASKED).amax(-2),
+    ):
+        maximum[:3].mul(pull[:3]).sum().backward()  # with nothing to learn below
+        assert norm.weight.grad is not None
+        found.append((maximum.detach(), norm.weight.grad.clone()))
+        norm.weight.grad = None
+    torch.testing.assert_close(found[0], found[1])
+    with torch.no_grad():
+        torch.testing.assert_close(normalised_maximum(x, norm, mask), found[1][0])
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

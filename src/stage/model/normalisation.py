@@ -69,8 +69,9 @@ def normalised_maximum(x: Tensor, norm: nn.LayerNorm, mask: Tensor) -> Tensor:
     if torch.compiler.is_compiling():
         normal: Tensor = norm(x)
         return normal.masked_fill(~mask[..., None], MASKED).amax(dim=-2)
+    learns = torch.is_grad_enabled() and (x.requires_grad or norm.weight.requires_grad)
     y: Tensor = _NormalisedMaximum.apply(  # type: ignore[no-untyped-call]
-        x.flatten(0, -3), norm.weight, norm.bias, mask.flatten(0, -2).to(torch.uint8), numbers_for(x)
+        x.flatten(0, -3), norm.weight, norm.bias, mask.flatten(0, -2).to(torch.uint8), numbers_for(x), learns
     )
     return y.view(*x.shape[:-2], x.shape[-1])
 
@@ -80,9 +81,9 @@ class _NormalisedMaximum(Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, mask: Tensor, dtype: torch.dtype
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, mask: Tensor, dtype: torch.dtype, learns: bool
     ) -> Tensor:
-        if not ctx.needs_input_grad[0]:
+        if not learns:
             return _maximum(x, weight, bias, mask).to(dtype)
         y, at, mean, scale = _maximum_and_place(x, weight, bias, mask)
         ctx.save_for_backward(x, weight, mean, scale, at)
@@ -90,7 +91,7 @@ class _NormalisedMaximum(Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        return *_maximum_back(grads[0].contiguous(), *ctx.saved_tensors), None, None
+        return *_maximum_back(grads[0].contiguous(), *ctx.saved_tensors), None, None, None
 
 
 @fused
