@@ -129,16 +129,20 @@ class ConvEncoder(nn.Module):
         """x: (..., length, dim); mask: (..., length)"""
         if x.shape[-2] == 0:  # a film without subtitles, or without any region
             return x
-        flat, flat_mask = x.flatten(0, -3), mask.flatten(0, -2)
-        for block in self.blocks:
-            flat = block(flat, flat_mask)
-        return flat.view(x.shape)
+        flat, flat_mask, last = self._before_last(x, mask)
+        encoded: Tensor = last(flat, flat_mask)
+        return encoded.view(x.shape)
 
     def maximum(self, x: Tensor, mask: Tensor) -> Tensor:
         """The maximum over each encoded sequence: (..., length, dim) -> (..., dim)"""
-        *blocks, last = cast(list[ConvBlock], list(self.blocks))
-        flat, flat_mask = x.flatten(0, -3), mask.flatten(0, -2)
-        for block in blocks:
-            flat = block(flat, flat_mask)
+        flat, flat_mask, last = self._before_last(x, mask)
         pooled = normalised_maximum(last.convolved(flat, flat_mask), last.final_norm, flat_mask)
         return pooled.view(*x.shape[:-2], x.shape[-1])
+
+    def _before_last(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, ConvBlock]:
+        """What the last block is given, as (batch, length, dim) and (batch, length), and that block."""
+        flat, flat_mask = x.flatten(0, -3), mask.flatten(0, -2)
+        *blocks, last = cast(list[ConvBlock], list(self.blocks))
+        for block in blocks:
+            flat = block(flat, flat_mask)
+        return flat, flat_mask, last
