@@ -11,7 +11,7 @@ from stage.files import read_json, write_json
 from stage.sitcom.drawing import draw
 from stage.sitcom.screenplay import episode_seed, write_screenplay
 
-VERSION = 2
+VERSION = 3
 """Raised when episodes, pictures, questions or truth change; `publish` then writes new digests."""
 SEED = 0
 DIGESTS = Path(__file__).parents[1] / "assets" / "sitcom.json"

@@ -54,12 +54,19 @@ REPLIES = (
     "That reminds me of {other} and the {detail} .", "{other} said the same about the {detail} .",
     "Well , nobody likes the {detail} .", "Please do not mention the {detail} to {other} .",
     "Wait , there is a {detail} ?", "I would rather not know about the {detail} .",
-)  # fmt: skip
-REMARKS = (
     "The {detail} was the best part , I think .", "At least {other} helped me with the {detail} .",
     "Now I only wait for the {detail} .", "{other} thinks the {detail} is funny .",
     "I will never look at the {detail} again .", "First the {detail} , then the rest .",
     "Somebody has to deal with the {detail} , right ?", "But the {detail} , that is another story .",
+)  # fmt: skip
+CLOSINGS = (
+    "Enough of the {topic} for today .", "And so much for the {topic} and the {detail} .",
+    "I hope the {topic} is the last of my worries .", "Honestly , let us forget the {topic} .",
+    "You know how it is with the {topic} and the {detail} .", "Well , the {topic} can wait .",
+    "Nobody should take the {topic} so seriously .", "At least {other} liked the {topic} .",
+    "Please , not a word about the {topic} to {other} .", "Maybe the {topic} was not so bad .",
+    "Everybody will forget the {topic} by next week .", "Now you know all about the {topic} .",
+    "That was it about the {topic} , I promise .", "First the {topic} , then {other} , what a week .",
 )  # fmt: skip
 REASON_LINES = (
     "I am {state} because {reason} .", "Sorry that I am so {state} , {reason} .", "{reason} , so now I am {state} .",
@@ -108,7 +115,7 @@ class Exchange:
 
 
 def make_exchange(rng: Random, topic: str, owner: str, partner: str, fact: Fact) -> Exchange:
-    """The owner opens; fact, replies and remarks follow in some order."""
+    """The owner opens; a fact, replies and remarks follow, and the last line names the topic again."""
     details = list(TOPICS[topic])
     rng.shuffle(details)
 
@@ -121,12 +128,11 @@ def make_exchange(rng: Random, topic: str, owner: str, partner: str, fact: Fact)
         return Spoken(speaker, text[0].upper() + text[1:])
 
     facts = {"reason": REASON_LINES, "feeling": FEELING_LINES, "purchase": PURCHASE_LINES}
-    said = line(fact.speaker, facts[fact.kind])
-    reply = line(partner, REPLIES)
-    middle = [reply, said] if fact.speaker == owner else [said, line(owner, REMARKS)]
-    lines = [line(owner, OPENINGS), *middle]
-    if rng.random() < 0.35:
-        lines.append(line(partner if lines[-1].speaker == owner else owner, REMARKS))
+    opening, said = line(owner, OPENINGS), line(fact.speaker, facts[fact.kind])
+    if fact.speaker == owner:
+        lines = [opening, line(partner, REPLIES), said, line(partner, CLOSINGS)]
+    else:
+        lines = [opening, said, line(owner, CLOSINGS)]
     return Exchange(topic, owner, partner, fact, tuple(lines))
 
 
