@@ -41,7 +41,7 @@ def draw(table: Table, filled: Sequence[FilledLine], path: Path) -> None:
     paper = f"; diamonds: the paper, {table.split}" if table.split else ""
     figure.supxlabel(f"%, mean and standard deviation over n seeds{paper}", fontsize="medium")
     picture = io.BytesIO()
-    figure.savefig(picture, dpi=130, format="png")
+    figure.savefig(picture, dpi=130, format="png", bbox_inches="tight")
     write_bytes(path, picture.getvalue())
 
 
