@@ -87,6 +87,12 @@ def test_regions_that_are_not_words_are_not_embedded_as_words(root: Path, tmp_pa
         train(load_config(HUMAN, [*settings, "model.region_components=4"]), progress=False)
 
 
+def test_too_few_words_are_not_whitened(root: Path, tmp_path: Path) -> None:
+    settings = [f"data.root={root}", f"output={tmp_path / 'run'}", *SMALL, "model.whiten=true"]
+    with pytest.raises(InputError, match=r"too few for 384 components.*don't whiten"):
+        train(load_config(HUMAN, settings), progress=False)
+
+
 def test_a_clip_without_its_files_is_told_and_left_out(root: Path) -> None:
     (root / "captions.json").write_text(json.dumps({}))
     split = json.loads((root / "split.json").read_text())

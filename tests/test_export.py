@@ -16,7 +16,7 @@ from stage.batch import Batch, Context
 from stage.commands.export import export
 from stage.errors import InputError
 from stage.examples import Limits
-from stage.features.pca import Projection
+from stage.features.pca import Projection, Projections
 from stage.model.baselines.two_stream import TwoStreamConfig
 from stage.model.build import build_model
 from stage.model.config import StageConfig, Streams
@@ -42,7 +42,9 @@ def as_folder(model: Stage, folder: Path) -> Path:
     size = model.config.region_dim
     projection = Projection(mean=torch.zeros(size).numpy(), components=torch.eye(size).numpy(), explained=1.0)
     recipe = FeatureRecipe(text="words", regions="boxes")
-    save_model(TrainedModel(model, recipe, projection, ("mug",), Limits(frames=33)), folder)
+    save_model(
+        TrainedModel(model, recipe, Projections(regions=projection), ("mug",), Limits(frames=33)), folder
+    )
     return folder
 
 
@@ -140,9 +142,9 @@ def test_all_but_the_weights_travels_along(exported: tuple[TrainedModel, Trained
     before, after, _ = exported
     assert after.stage.config == before.stage.config
     assert (after.features, after.limits, after.concepts) == (before.features, before.limits, before.concepts)
-    assert before.projection is not None
-    assert after.projection is not None
-    assert (after.projection.components == before.projection.components).all()
+    assert before.projections.regions is not None
+    assert after.projections.regions is not None
+    assert (after.projections.regions.components == before.projections.regions.components).all()
 
 
 def test_only_stage_is_exported_and_once(

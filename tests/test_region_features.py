@@ -9,7 +9,7 @@ import pytest
 from transformers import YolosConfig, YolosForObjectDetection
 
 from stage.errors import InputError
-from stage.features.pca import Projection, fit_pca
+from stage.features.pca import WHITENING_FLOOR, Projection, Projections, fit_pca
 from stage.features.regions import REGIONS_A_FRAME, load_detector
 from stage.features.store import FeatureAttributes, FeatureStore
 from stage.metrics.proposals import box_iou
@@ -93,6 +93,39 @@ def test_principal_components_keep_what_varies() -> None:
     assert np.allclose(back, features, atol=1e-3)
     again = Projection.from_arrays(projection.to_arrays())
     assert np.array_equal(again.apply(features), projection.apply(features))
+
+
+def test_whitened_vectors_vary_by_as_much_in_all_directions_but_those_that_hardly_vary() -> None:
+    rng = np.random.default_rng(0)
+    features = (rng.normal(size=(4000, 6)) * [30, 10, 3, 1, 1, 1e-6]).astype(np.float32)
+    mixed = features @ np.linalg.qr(rng.normal(size=(6, 6)))[0].astype(np.float32) + 7
+    plain, white = (fit_pca([mixed], 6, whiten=w).apply(mixed) for w in (False, True))
+    assert plain.std(0)[0] / plain.std(0)[4] > 25
+    assert np.allclose(white.mean(0), 0, atol=1e-3)
+    share = features.var(0) / features.var(0).mean()
+    assert np.allclose(white.std(0), np.sqrt(share / (share + WHITENING_FLOOR)), atol=0.01)
+    assert white.std(0)[5] < 1e-3
+
+
+def test_projections_of_words_and_regions_are_kept_apart() -> None:
+    rng = np.random.default_rng(0)
+    words, regions = (fit_pca([rng.normal(size=(50, d)).astype(np.float32)], d, whiten=True) for d in (4, 3))
+    for through in (
+        Projections(words, regions),
+        Projections(regions=regions),
+        Projections(words),
+        Projections(),
+    ):
+        again = Projections.from_arrays(through.to_arrays())
+        assert (again.words is None, again.regions is None) == (
+            through.words is None,
+            through.regions is None,
+        )
+        text = rng.normal(size=(7, 4)).astype(np.float32)
+        both = through.of_words([text, text[:2]])
+        assert [len(v) for v in both] == [7, 2]
+        assert np.array_equal(again.of_words([text])[0], both[0])
+        assert np.array_equal(again.of_words([text])[0], text) == (through.words is None)
 
 
 def test_more_components_than_there_are_numbers_are_refused() -> None:

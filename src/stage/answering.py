@@ -10,7 +10,6 @@ import numpy as np
 import torch
 
 from stage.concepts import concept_words, is_content_word
-from stage.dataset import project
 from stage.errors import InputError
 from stage.examples import Example, collate, make_example
 from stage.extraction import Progress, detect_frames
@@ -79,9 +78,13 @@ class Answerer:
         names = FeatureAttributes(self.text.name, self.text.dim, self.detector.name, self.detector.dim)
         kept = RegionCache(cache or cache_folder(), names, fingerprint(film.video.path))
         regions = self._regions(film.video, kept, progress or (lambda done, of, what: None))
-        words = self.text.encode([s.text for s in film.sentences]) if film.sentences else []
+        words = self.encode([s.text for s in film.sentences]) if film.sentences else []
         features = ClipFeatures(film.clip, tuple(words), regions)
         return OpenFilm(self, film.video, features, (*film.notes, *kept.notes))
+
+    def encode(self, texts: Sequence[str]) -> list[Array]:
+        """The words of each text as the model reads them: (words, D)"""
+        return self.model.projections.of_words(self.text.encode(texts))
 
     def _regions(self, video: Video, kept: RegionCache, progress: Progress) -> dict[int, Regions]:
         frames = video.model_frames(limit=None)
@@ -94,8 +97,7 @@ class Answerer:
             progress(done, len(missing), "frames")
             if done % FRAMES_BETWEEN_SAVES == 0 or done == len(missing):
                 kept.keep(regions)
-        projection, count = self.model.projection, self.model.limits.regions
-        return {frame: project(found, projection, count) for frame, found in regions.items()}
+        return self.model.projections.of_regions(regions, self.model.limits.regions)
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ class OpenFilm:
     def ask_question(self, question: Question) -> Evidence:
         """The same for a question of a data set, of which the truth may be known."""
         model = self.answerer.model
-        hypotheses = self.answerer.text.encode(question.hypotheses)
+        hypotheses = self.answerer.encode(question.hypotheses)
         frames = tuple(sorted(self.features.regions))
         example = make_example(question, self.features, hypotheses, frames, model.limits)
         answered = model.stage.answer(collate([example]))

@@ -15,7 +15,7 @@ from stage.model.build import KINDS, TrainableConfig
 from stage.model.config import StageConfig
 
 STRICT = ConfigDict(extra="forbid", frozen=True)
-NOT_OF_THE_SYSTEM = ("region_components", "text_dim", "region_dim")
+NOT_OF_THE_SYSTEM = ("whiten", "region_components", "text_dim", "region_dim")
 """Keys of the section `model` that aren't settings of a system; the sizes, found in the features, can't be set."""
 
 
@@ -44,6 +44,9 @@ class ModelConfig(BaseModel):
 
     system: TrainableConfig = StageConfig()
     """In a file its settings stand beside `kind`, in the section `model` itself."""
+    whiten: bool = False
+    """Turn and scale word vectors and region features so that over the training set no direction varies more than
+    another. What tells names, or looks, apart varies little in features made for anything, and is learnt late."""
     region_components: int | None = Field(default=None, gt=0)
     """Reduce region features to this many principal components; none leaves them as they are."""
 

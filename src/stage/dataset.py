@@ -9,9 +9,11 @@ import numpy as np
 from stage.annotation.vocabulary import object_vocabulary
 from stage.errors import InputError
 from stage.examples import Example, Limits, make_example, training_frames
-from stage.features.pca import Projection, fit_pca
+from stage.features.pca import Projections, fit_pca
 from stage.features.source import FeatureSource
 from stage.types import Array, Clip, ClipFeatures, Question, Regions
+
+WORDS_FOR_WHITENING = 50_000
 
 
 class QuestionSet:
@@ -36,7 +38,7 @@ class QuestionSet:
         self.source = source
         self.limits = limits
         self.notes = tuple(notes)
-        self.projection: Projection | None = None
+        self.projections = Projections()
         if strangers := sorted({q.clip for q in questions} - set(clips)):
             raise InputError(
                 f"{name}: no subtitles or frame count for clip {strangers[0]}, which has questions"
@@ -67,7 +69,8 @@ class QuestionSet:
     @property
     def region_dim(self) -> int:
         """Size of the region vectors of examples: after projection, if there is one."""
-        return self.projection.dim if self.projection else self.source.attributes.region_dim
+        regions = self.projections.regions
+        return regions.dim if regions else self.source.attributes.region_dim
 
     def check_same_features(self, other: QuestionSet) -> None:
         """Raises InputError if the two sets were made with different encoders."""
@@ -82,9 +85,23 @@ class QuestionSet:
             raise InputError(f"{self.name}: no question has an answer_idx, so there is nothing to train on")
         return QuestionSet(self.name, known, self.clips, self.source, self.limits, self.notes)
 
-    def fit_projection(self, components: int, seed: int) -> None:
-        """Find the principal components of the set's region features, and use them from now on."""
-        self.projection = fit_pca(self._region_features(seed), components)
+    def fit_projections(
+        self, region_components: int | None, *, whiten: bool, regions_are_words: bool, seed: int
+    ) -> None:
+        """Find the principal components of the set's features, and use them from now on.
+
+        region_components: how many of regions; none leaves them all, or regions as they are if they aren't whitened.
+        regions_are_words: regions go through what words go through.
+        """
+        words = regions = None
+        if whiten:
+            words = fit_pca(self._word_vectors(seed), self.text_dim, whiten=True)
+        if regions_are_words:
+            regions = words
+        elif region_components or whiten:
+            count = region_components or self.source.attributes.region_dim
+            regions = fit_pca(self._region_features(seed), count, whiten=whiten)
+        self.projections = Projections(words, regions)
 
     def sizes(self) -> list[int]:
         """How much work each question is, for putting like ones together: frames times words."""
@@ -97,12 +114,11 @@ class QuestionSet:
         question = self.questions[index]
         clip = self.clips[question.clip]
         frames = training_frames(question, clip, self.limits)
-        regions = {
-            frame: project(found, self.projection, self.limits.regions)
-            for frame, found in self.source.regions(clip, frames).items()
-        }
-        features = ClipFeatures(clip, tuple(self.source.sentences(clip)), regions)
-        return make_example(question, features, self.source.hypotheses(question), frames, self.limits)
+        through = self.projections
+        regions = through.of_regions(self.source.regions(clip, frames), self.limits.regions)
+        features = ClipFeatures(clip, tuple(through.of_words(self.source.sentences(clip))), regions)
+        hypotheses = through.of_words(self.source.hypotheses(question))
+        return make_example(question, features, hypotheses, frames, self.limits)
 
     def regions_of(self, clip: str) -> Mapping[int, Regions]:
         """The regions of all frames of a clip that there are, as the detector gave them."""
@@ -113,13 +129,13 @@ class QuestionSet:
         for i in np.random.default_rng(seed).permutation(len(names)):
             yield np.concatenate([regions.features for regions in self.regions_of(names[i]).values()])
 
-
-def project(regions: Regions, projection: Projection | None, count: int) -> Regions:
-    """The best regions of a frame, features reduced to principal components if there are any."""
-    features = regions.features[:count]
-    return Regions(
-        regions.boxes[:count],
-        regions.scores[:count],
-        projection.apply(features) if projection else features,
-        regions.labels[:count],
-    )
+    def _word_vectors(self, seed: int) -> Iterator[Array]:
+        """Those of some questions, with their answers and subtitles."""
+        left = WORDS_FOR_WHITENING
+        for i in np.random.default_rng(seed).permutation(len(self.questions)):
+            question = self.questions[i]
+            texts = [*self.source.hypotheses(question), *self.source.sentences(self.clips[question.clip])]
+            yield np.concatenate(texts)
+            left -= sum(map(len, texts))
+            if left <= 0:
+                return

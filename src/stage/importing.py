@@ -13,6 +13,7 @@ from torch import Tensor
 
 from stage.errors import InputError
 from stage.examples import Limits
+from stage.features.pca import Projections
 from stage.files import read_json
 from stage.layouts.release import REGION_NAME, TEXT_NAME
 from stage.model.config import StageConfig
@@ -57,7 +58,7 @@ def import_checkpoint(path: Path, options: Path | None = None, concepts: Path | 
         stage = _with_options(stage, said)
     words = tuple(map(str.lower, _words(concepts))) if concepts else ()
     return TrainedModel(
-        stage, FeatureRecipe(text=TEXT_NAME, regions=REGION_NAME), None, words, limits, path.name
+        stage, FeatureRecipe(text=TEXT_NAME, regions=REGION_NAME), Projections(), words, limits, path.name
     )
 
 

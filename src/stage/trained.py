@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from stage.errors import InputError
 from stage.examples import Limits
-from stage.features.pca import Projection
+from stage.features.pca import Projections
 from stage.features.regions import PACKAGED_DETECTOR
 from stage.features.text import PACKAGED_BERT
 from stage.model.baselines.longest import Longest
@@ -54,7 +53,7 @@ class FeatureRecipe(BaseModel):
 class _Stored(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     stage: TrainableConfig
     features: FeatureRecipe
     limits: Limits
@@ -67,8 +66,7 @@ class TrainedModel:
 
     stage: VideoQA | ExportedStage
     features: FeatureRecipe
-    projection: Projection | None
-    """Applied to region features before the model reads them; none if it reads them as they are."""
+    projections: Projections
     concepts: tuple[str, ...]
     """Words (lower case) that had boxes in training: those that the model can ground."""
     limits: Limits
@@ -86,7 +84,8 @@ class TrainedModel:
                     f"{made_for}; make features with the model's encoders, or train a model on these"
                 )
         config = self.stage.config
-        regions = self.projection.mean.size if self.projection else config.region_dim
+        through = self.projections.regions
+        regions = through.mean.size if through else config.region_dim
         sizes = [("word vectors", config.text_dim, found.text_dim)]
         sizes += [("region features", regions, found.region_dim)] if config.reads_video else []
         for what, read, found_size in sizes:
@@ -152,11 +151,11 @@ def _tensors(model: TrainedModel) -> dict[str, Tensor]:
 def _projection_tensors(model: TrainedModel) -> dict[str, Tensor]:
     import torch
 
-    tensors = {}
-    if model.projection is not None:
-        for name, array in model.projection.to_arrays().items():
-            tensors[PROJECTION_PREFIX + name] = torch.from_numpy(np.ascontiguousarray(array))
-    return tensors
+    return {
+        # A copy in one piece: safetensors refuses what is not, or shares memory.
+        PROJECTION_PREFIX + name: torch.from_numpy(array.copy())
+        for name, array in model.projections.to_arrays().items()
+    }
 
 
 def load_model(spec: str | Path) -> TrainedModel:
@@ -167,7 +166,7 @@ def load_model(spec: str | Path) -> TrainedModel:
     folder = Path(spec)
     if str(spec) == LONGEST and not folder.exists():
         packaged = FeatureRecipe(text=PACKAGED_BERT, regions=PACKAGED_DETECTOR)
-        return TrainedModel(Longest(), packaged, None, (), Limits(), LONGEST)
+        return TrainedModel(Longest(), packaged, Projections(), (), Limits(), LONGEST)
     if not folder.exists() and (PACKAGED / str(spec)).is_dir():
         folder = PACKAGED / str(spec)
     if not (folder / CONFIG).is_file():
@@ -179,14 +178,14 @@ def load_model(spec: str | Path) -> TrainedModel:
         stored = _Stored.model_validate_json((folder / CONFIG).read_text())
         tensors = load_file(folder / WEIGHTS)
         stage = _stage_of(folder, stored.stage, _part(tensors, STAGE_PREFIX))
-        projection = {name: value.numpy() for name, value in _part(tensors, PROJECTION_PREFIX).items()}
-        components = Projection.from_arrays(projection) if projection else None
+        arrays = {name: value.numpy() for name, value in _part(tensors, PROJECTION_PREFIX).items()}
+        projections = Projections.from_arrays(arrays)
     except (ValidationError, SafetensorError, OSError, RuntimeError, UnicodeDecodeError, KeyError) as error:
         raise InputError(f"{folder}: is not a model of this version: {_reason(error)}") from None
     if broken := [name for name, value in tensors.items() if not value.isfinite().all()]:
         raise InputError(f"{folder}: its weights {broken[0]} are not numbers; train the model again")
     return TrainedModel(
-        stage.eval(), stored.features, components, stored.concepts, stored.limits, name=str(spec)
+        stage.eval(), stored.features, projections, stored.concepts, stored.limits, name=str(spec)
     )
 
 

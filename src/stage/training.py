@@ -198,10 +198,14 @@ def train(config: RunConfig, *, resume: bool = True, progress: bool = True) -> t
     for note in dict.fromkeys(train_set.notes + val_set.notes):
         print(note, file=sys.stderr)
     train_set.check_same_features(val_set)
-    if config.model.region_components:
-        train_set.fit_projection(config.model.region_components, seed=c.seed)
-        val_set.projection = train_set.projection
     _check_regions_are_words(config, train_set)
+    train_set.fit_projections(
+        config.model.region_components,
+        whiten=config.model.whiten,
+        regions_are_words=_regions_are_words(config),
+        seed=c.seed,
+    )
+    val_set.projections = train_set.projections
     sizes = {"text_dim": train_set.text_dim, "region_dim": train_set.region_dim}
     if c.compile == "auto" and device_of(c) == "cpu" and len(train_set) * c.epochs >= WORTH_COMPILING:
         compile_or_tell()
@@ -233,7 +237,7 @@ def train(config: RunConfig, *, resume: bool = True, progress: bool = True) -> t
     trained = TrainedModel(
         model.eval(),
         FeatureRecipe(text=train_set.text_name, regions=train_set.region_name),
-        train_set.projection,
+        train_set.projections,
         tuple(sorted(train_set.concepts)),
         config.data.limits,
     )
@@ -241,9 +245,13 @@ def train(config: RunConfig, *, resume: bool = True, progress: bool = True) -> t
     return trained, evaluate_model(trained, val_set)
 
 
-def _check_regions_are_words(config: RunConfig, questions: QuestionSet) -> None:
+def _regions_are_words(config: RunConfig) -> bool:
     system = config.model.system
-    if not isinstance(system, StageConfig) or not system.regions_as_words:
+    return isinstance(system, StageConfig) and system.regions_as_words
+
+
+def _check_regions_are_words(config: RunConfig, questions: QuestionSet) -> None:
+    if not _regions_are_words(config):
         return
     if config.model.region_components:
         raise InputError("model.regions_as_words: words aren't reduced; leave out model.region_components")
@@ -276,7 +284,7 @@ def predict_all(trained: TrainedModel, questions: QuestionSet, *, fast: bool = F
 def _predict_batches(
     trained: TrainedModel, questions: QuestionSet, *, for_scores: bool, fast: bool = False
 ) -> Iterator[list[Prediction]]:
-    questions.projection = trained.projection
+    questions.projections = trained.projections
     concepts = set(trained.concepts)
     short = fast and bfloat16_pays()
     for batch, examples in _in_order(questions):

@@ -1,14 +1,17 @@
-"""Principal components of region features (the paper goes from 2048 to 300 numbers)."""
+"""Principal components of features: the paper takes those of regions from 2048 to 300 numbers. Whitened if wanted."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from stage.errors import InputError
-from stage.types import Array
+from stage.types import Array, Regions
+
+WHITENING_FLOOR = 0.05
+"""Share of the mean variance that is added to each component's, so that what hardly varies is not blown up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +21,7 @@ class Projection:
     mean: Array
     """(D,)"""
     components: Array
-    """(dim, D)"""
+    """(dim, D) orthonormal; each over its standard deviation if they whiten"""
     explained: float
     """Share of the variance that is kept."""
 
@@ -30,6 +33,13 @@ class Projection:
         """(..., D) -> (..., dim)"""
         projected: Array = ((features - self.mean) @ self.components.T).astype(np.float32)
         return projected
+
+    def apply_to_each(self, arrays: Sequence[Array]) -> list[Array]:
+        """The same for many arrays (n, D), as one product."""
+        if not arrays:
+            return []
+        ends = np.cumsum([len(array) for array in arrays])
+        return np.split(self.apply(np.concatenate(arrays)), ends[:-1])
 
     def to_arrays(self) -> dict[str, Array]:
         return {
@@ -43,8 +53,50 @@ class Projection:
         return cls(arrays["mean"], arrays["components"], float(arrays["explained"][0]))
 
 
-def fit_pca(batches: Iterable[Array], components: int) -> Projection:
-    """Find the components a batch (n, D) at a time. Raises InputError if there is too little to find them in."""
+@dataclass(frozen=True, slots=True)
+class Projections:
+    """What word vectors and region features go through before a model reads them; none: nothing."""
+
+    words: Projection | None = None
+    regions: Projection | None = None
+
+    def of_words(self, vectors: Sequence[Array]) -> list[Array]:
+        """Word vectors of some texts, each (words, D)."""
+        return self.words.apply_to_each(vectors) if self.words else list(vectors)
+
+    def of_regions(self, found: Mapping[int, Regions], count: int) -> dict[int, Regions]:
+        """The `count` best regions of each frame."""
+        features = [regions.features[:count] for regions in found.values()]
+        if self.regions:
+            features = self.regions.apply_to_each(features)
+        return {
+            frame: Regions(regions.boxes[:count], regions.scores[:count], mine, regions.labels[:count])
+            for (frame, regions), mine in zip(found.items(), features, strict=True)
+        }
+
+    def to_arrays(self) -> dict[str, Array]:
+        """Named "words.mean" and so on."""
+        return {
+            f"{field.name}.{name}": array
+            for field in fields(self)
+            if (projection := getattr(self, field.name)) is not None
+            for name, array in projection.to_arrays().items()
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Array]) -> Projections:
+        def named(kind: str) -> Projection | None:
+            mine = {name.removeprefix(kind): a for name, a in arrays.items() if name.startswith(kind)}
+            return Projection.from_arrays(mine) if mine else None
+
+        return cls(*(named(f"{field.name}.") for field in fields(cls)))
+
+
+def fit_pca(batches: Iterable[Array], components: int, *, whiten: bool = False) -> Projection:
+    """Find the components a batch (n, D) at a time. Raises InputError if there is too little to find them in.
+
+    whiten: scale them so that all vary by (almost) as much, WHITENING_FLOOR apart.
+    """
     from sklearn.decomposition import IncrementalPCA
 
     pca = IncrementalPCA(n_components=components)
@@ -61,10 +113,14 @@ def fit_pca(batches: Iterable[Array], components: int) -> Projection:
         pca.partial_fit(rest)
     if not hasattr(pca, "components_"):
         raise InputError(
-            f"{len(rest)} regions are too few for {components} components; use more clips or fewer"
+            f"{len(rest)} vectors are too few for {components} components; use more clips or fewer components, "
+            "or don't whiten"
         )
+    found, variance = pca.components_, pca.explained_variance_
+    if whiten:
+        found = found / np.sqrt(variance + WHITENING_FLOOR * variance.mean())[:, None]
     return Projection(
         pca.mean_.astype(np.float32),
-        pca.components_.astype(np.float32),
+        found.astype(np.float32),
         float(pca.explained_variance_ratio_.sum()),
     )
