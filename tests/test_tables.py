@@ -19,6 +19,7 @@ from stage.annotation.questions import write_questions
 from stage.config import load_config
 from stage.errors import InputError
 from stage.examples import Limits, collate
+from stage.features.pca import Projections
 from stage.features.store import FeatureAttributes, FeatureStore
 from stage.files import write_json
 from stage.layouts import open_questions
@@ -299,7 +300,7 @@ def test_given_the_true_span_the_answer_is_that_of_the_true_span(data: Path) -> 
         start, end = (t[:, None].expand(-1, 3) for t in (batch.targets.start, batch.targets.end))
         torch.testing.assert_close(told.answer(batch).logits, stage.score(stage(batch), start, end))
         assert not torch.allclose(told.answer(batch).logits, stage.answer(batch).logits)
-    trained = TrainedModel(stage, FeatureRecipe(text="air", regions="air"), None, ("mug",), Limits())
+    trained = TrainedModel(stage, FeatureRecipe(text="air", regions="air"), Projections(), ("mug",), Limits())
     assert scores_given_true_spans(trained, questions) is not None
     plain = build_model(config.model_copy(update={"local_features": False}))
     assert scores_given_true_spans(replace(trained, stage=plain), questions) is None
