@@ -211,6 +211,20 @@ def runs_of(
     return unfinished_runs(data / "run.yaml", data, out, systems, seeds, settings)
 
 
+@pytest.mark.parametrize(
+    ("folder", "settings"),
+    [("human", ()), ("sitcom", ())],
+)
+def test_what_was_measured_is_of_the_configurations_as_they_are(
+    folder: str, settings: tuple[str, ...]
+) -> None:
+    out, name = ROOT / "results" / folder, folder.partition("_")[0]
+    systems = sorted({found.system for found in read_results(out)})
+    assert systems
+    test = Path(f"data/{name}/test")
+    assert unfinished_runs(ROOT / "configs" / f"{name}.yaml", test, out, systems, 1, settings) == []
+
+
 def test_runs_are_performed_once_and_a_failure_stops_no_other(data: Path, tmp_path: Path) -> None:
     stage, longest = runs_of(data, tmp_path, "stage", "longest")
     broken = longest.model_copy(update={"test": tmp_path / "nowhere"})
