@@ -14,6 +14,7 @@ from stage.features.source import FeatureSource
 from stage.types import Array, Clip, ClipFeatures, Question, Regions
 
 WORDS_FOR_WHITENING = 50_000
+"""How many word vectors of the training set it is found in, at least, if there are as many."""
 
 
 class QuestionSet:
