@@ -9,7 +9,7 @@ import pytest
 from transformers import YolosConfig, YolosForObjectDetection
 
 from stage.errors import InputError
-from stage.features.pca import WHITENING_FLOOR, Projection, Projections, fit_pca
+from stage.features.pca import ARRAYS_AT_ONCE, WHITENING_FLOOR, Projection, Projections, fit_pca
 from stage.features.regions import REGIONS_A_FRAME, load_detector
 from stage.features.store import FeatureAttributes, FeatureStore
 from stage.metrics.proposals import box_iou
@@ -126,6 +126,16 @@ def test_projections_of_words_and_regions_are_kept_apart() -> None:
         assert [len(v) for v in both] == [7, 2]
         assert np.array_equal(again.of_words([text])[0], both[0])
         assert np.array_equal(again.of_words([text])[0], text) == (through.words is None)
+
+
+def test_many_arrays_go_through_a_projection_a_part_at_a_time_in_order() -> None:
+    rng = np.random.default_rng(0)
+    projection = fit_pca([rng.normal(size=(50, 4)).astype(np.float32)], 3)
+    arrays = [rng.normal(size=(n % 4, 4)).astype(np.float32) for n in range(2 * ARRAYS_AT_ONCE + 5)]
+    together = projection.apply_to_each(arrays)
+    assert [len(t) for t in together] == [len(a) for a in arrays]
+    assert all(np.allclose(t, projection.apply(a), atol=1e-5) for t, a in zip(together, arrays, strict=True))
+    assert projection.apply_to_each([]) == []
 
 
 def test_more_components_than_there_are_numbers_are_refused() -> None:

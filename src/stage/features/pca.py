@@ -13,6 +13,9 @@ from stage.types import Array, Regions
 WHITENING_FLOOR = 0.05
 """Share of the mean variance that is added to each component's, so that what hardly varies is not blown up."""
 
+ARRAYS_AT_ONCE = 512
+"""Arrays that go through a projection as one product: regions of as many frames, words of as many texts."""
+
 
 @dataclass(frozen=True, slots=True)
 class Projection:
@@ -35,11 +38,13 @@ class Projection:
         return projected
 
     def apply_to_each(self, arrays: Sequence[Array]) -> list[Array]:
-        """The same for many arrays (n, D), as one product."""
-        if not arrays:
-            return []
-        ends = np.cumsum([len(array) for array in arrays])
-        return np.split(self.apply(np.concatenate(arrays)), ends[:-1])
+        """The same for many arrays (n, D), in few products: a long film has too many rows for one."""
+        projected: list[Array] = []
+        for first in range(0, len(arrays), ARRAYS_AT_ONCE):
+            some = arrays[first : first + ARRAYS_AT_ONCE]
+            ends = np.cumsum([len(array) for array in some])
+            projected += np.split(self.apply(np.concatenate(some)), ends[:-1])
+        return projected
 
     def to_arrays(self) -> dict[str, Array]:
         return {
