@@ -81,6 +81,19 @@ def test_a_region_has_the_vector_of_its_label(root: Path) -> None:
     assert (example.regions[0].features[cup] == word).all()
 
 
+def test_the_folder_says_which_encoder_makes_its_word_vectors(root: Path, tmp_path: Path) -> None:
+    vectors = tmp_path / "vectors.txt"
+    vectors.write_text("cup 1 2\npenny 3 4\n")
+    (root / "text_encoder.txt").write_text(f"{vectors}\n")
+    questions = open_questions(root / "train", Limits())
+    assert (questions.text_dim, questions.region_dim) == (2, 2)
+    found = questions.example(0).regions[0]
+    assert found.features[found.labels.index("penny")].tolist() == [3, 4]
+    (root / "text_encoder.txt").write_text("./nowhere")
+    with pytest.raises(InputError, match=r"text_encoder\.txt: \./nowhere: no such file or folder"):
+        open_questions(root / "train", Limits())
+
+
 def test_regions_that_are_not_words_are_not_embedded_as_words(root: Path, tmp_path: Path) -> None:
     settings = [f"data.root={root}", f"output={tmp_path / 'run'}", *SMALL]
     with pytest.raises(InputError, match=r"leave out model\.region_components"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -32,7 +33,7 @@ from stage.tables.publish import publish
 from stage.tables.report import print_grid, write_table
 from stage.tables.runs import Result, Run, read_results, read_run, unfinished_runs, write_result
 from stage.tables.schedule import perform_all
-from stage.tables.summary import Cell, fill
+from stage.tables.summary import Cell, fill, notes
 from stage.tables.systems import SYSTEMS, settings_for
 from stage.tables.true_span import StageGivenSpans, scores_given_true_spans
 from stage.tables.worker import alone_in, perform
@@ -124,6 +125,15 @@ def test_rows_on_other_word_vectors_stay_empty_and_say_why(tmp_path: Path) -> No
     assert any("backbone, GloVe: no run on features made with GloVe" in note for note in grid.notes)
     glove = [replace(r, text="glove@6B-50d") for r in RESULTS]
     assert {row[0]: row[1] for row in write_table(TABLE_6, glove, tmp_path).rows}["backbone, BERT"] == "-"
+
+
+def test_rows_on_other_word_vectors_are_scored_on_a_copy(tmp_path: Path) -> None:
+    warning = "Rows on different questions can't be compared."
+    backbone = next(r for r in RESULTS if r.system == "backbone")
+    on_a_copy = replace(backbone, system="backbone_glove", text="glove@6B-50d", test="data/copy")
+    assert warning not in notes(TABLE_6, [*RESULTS, on_a_copy])
+    elsewhere = replace(backbone, seed=backbone.seed + 3, test="data/elsewhere")
+    assert warning in notes(TABLE_6, [*RESULTS, on_a_copy, elsewhere])
 
 
 def test_a_table_is_written_as_markdown_csv_and_picture(tmp_path: Path) -> None:
@@ -299,6 +309,20 @@ def test_two_processes_are_not_at_one_run(tmp_path: Path) -> None:
 def test_rows_that_need_other_word_vectors_are_left_out(data: Path, tmp_path: Path) -> None:
     found = runs_of(data, tmp_path, "backbone", "backbone_glove", "longest", seeds=2)
     assert [run.system for run in found] == ["backbone", "longest", "backbone"]
+
+
+def test_a_row_that_was_run_on_a_copy_with_its_word_vectors_is_finished(data: Path, tmp_path: Path) -> None:
+    copy, out = tmp_path / "copy", tmp_path / "out"
+    shutil.copytree(data, copy)
+    attributes = copy / "features" / "attributes.json"
+    attributes.write_text(attributes.read_text().replace('"text":"air"', '"text":"glove"'))
+    settings = (f"data.train={copy}", f"data.val={copy}")
+    (run,) = unfinished_runs(data / "run.yaml", copy, out, ["backbone_glove"], 1, settings)
+    write_json(run.folder / "run.json", json.loads(run.model_dump_json()))
+    write_result(run.folder, replace(RESULTS[0], system=run.system, text="glove@6B-50d", test=str(copy)))
+    assert runs_of(data, out, "backbone_glove") == []
+    with pytest.raises(InputError, match=r"model\.system\.hidden was 8, now 9"):
+        runs_of(data, out, "backbone_glove", settings=("model.hidden=9",))
 
 
 def test_given_the_true_span_the_answer_is_that_of_the_true_span(data: Path) -> None:

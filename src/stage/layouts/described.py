@@ -4,6 +4,7 @@ split.json           split -> clips
 captions.json        clip -> sub_text, sub_time, sub_end: the text stream, in the layout of TVQA+'s subtitles
 detections.json.gz   clip -> boxes [frame][region], object [frame][region], frames
 an annotation        questions in TVQA+'s layout: questions.json here, or tvqa_plus_val.json here or beside it
+text_encoder.txt     if it is there: which encoder makes the word vectors, as `--text` of `stage features`
 
 A region's feature is the text embedding of its label (a "visual concept", Lei et al. 2018). Word vectors are made
 when they are first needed and kept in the user's cache folder.
@@ -25,14 +26,14 @@ from stage.errors import InputError
 from stage.examples import Limits
 from stage.features.concepts import ConceptRegions
 from stage.features.store import FeatureAttributes, FeatureStore, cache_folder
-from stage.features.text import TextEncoder, load_text_encoder
+from stage.features.text import PACKAGED_BERT, TextEncoder, load_text_encoder
 from stage.files import read_json
 from stage.layouts.detections import Detected, detected_from_json
 from stage.types import Array, Clip, Question, Regions
 
 SPLIT, CAPTIONS, DETECTIONS = "split.json", "captions.json", "detections.json.gz"
+TEXT_ENCODER = "text_encoder.txt"
 ANNOTATIONS = ("questions.json", "tvqa_plus_val.json", "../tvqa_plus/tvqa_plus_val.json")
-TEXT_ENCODER = "minilm"
 
 
 def is_here(root: Path) -> bool:
@@ -63,9 +64,18 @@ def open_described(root: Path, split: str, limits: Limits) -> QuestionSet:
     for name in sorted(clips.keys() - captions.keys()):
         findings.add("clips without descriptions", f"{name} in {root / CAPTIONS}")
     questions = [q for q in questions if q.clip in clips]
-    source = DescribedFeatures(clips, found, load_text_encoder(TEXT_ENCODER))
+    source = DescribedFeatures(clips, found, _text_encoder(root / TEXT_ENCODER))
     source.encode(questions)
     return QuestionSet(str(root / split), questions, clips, source, limits, tuple(findings.summary()))
+
+
+def _text_encoder(path: Path) -> TextEncoder:
+    if not path.is_file():
+        return load_text_encoder(PACKAGED_BERT)
+    try:
+        return load_text_encoder(path.read_text().strip())
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
 
 
 @lru_cache(1)

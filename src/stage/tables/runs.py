@@ -26,6 +26,8 @@ RUN, SCORES, LOG = "run.json", "scores.json", "log.txt"
 RUNS = "runs"
 WITHOUT_EFFECT: dict[str, Any] = {"output": True, "data": {"workers"}, "training": {"device"}}
 """Settings that do not change what is learnt."""
+OF_A_COPY: dict[str, Any] = {**WITHOUT_EFFECT, "data": {"workers", "root", "train", "val"}}
+"""The same for a row that needs certain word vectors: it may have been run on a copy of the data that has them."""
 
 
 class Run(BaseModel):
@@ -111,12 +113,12 @@ def is_finished(run: Run) -> bool:
     """
     if not (run.folder / RUN).exists():
         return False
-    before = read_run(run.folder)
-    if different := _difference(before.config, run.config):
+    before, in_a_copy = read_run(run.folder), SYSTEMS[run.system].text is not None
+    if different := _difference(before.config, run.config, OF_A_COPY if in_a_copy else WITHOUT_EFFECT):
         raise InputError(
             f"{run.folder}: was run with other settings ({different}); choose another --out, or remove it"
         )
-    return before.test == run.test and (run.folder / SCORES).exists()
+    return (in_a_copy or before.test == run.test) and (run.folder / SCORES).exists()
 
 
 def begin(run: Run) -> None:
@@ -151,9 +153,9 @@ def _read_result(path: Path) -> Result:
         raise InputError(f"{path}: is not the result of a run; remove it to score the run again") from None
 
 
-def _difference(before: RunConfig, now: RunConfig) -> str:
+def _difference(before: RunConfig, now: RunConfig, without: dict[str, Any]) -> str:
     """The first setting that differs, in words; empty if none does."""
-    ours, theirs = (dict(_flat(c.model_dump(mode="json", exclude=WITHOUT_EFFECT))) for c in (now, before))
+    ours, theirs = (dict(_flat(c.model_dump(mode="json", exclude=without))) for c in (now, before))
     for key in sorted(ours.keys() | theirs.keys()):
         if ours.get(key) != theirs.get(key):
             return f"{key} was {theirs.get(key)}, now {ours.get(key)}"
