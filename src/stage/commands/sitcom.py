@@ -25,7 +25,7 @@ def sitcom(
     ] = None,
     questions: Annotated[
         int | None,
-        typer.Option(min=1, max=60, help="Questions an episode, at most; as published unless given."),
+        typer.Option(min=1, max=96, help="Questions an episode, at most; as published unless given."),
     ] = None,
     workers: Annotated[int, typer.Option(min=1, help="Processes at once.")] = usable_cores(),
     verify: Annotated[

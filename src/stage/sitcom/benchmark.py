@@ -11,7 +11,7 @@ from stage.files import read_json, write_json
 from stage.sitcom.drawing import draw
 from stage.sitcom.screenplay import episode_seed, write_screenplay
 
-VERSION = 4
+VERSION = 5
 """Raised when episodes, pictures, questions or truth change; `publish` then writes new digests."""
 SEED = 0
 DIGESTS = Path(__file__).parents[1] / "assets" / "sitcom.json"
@@ -28,7 +28,7 @@ class Split:
     """An episode, at most."""
 
 
-SPLITS = {"train": Split(400, 48), "val": Split(40, 12), "test": Split(64, 12)}
+SPLITS = {"train": Split(400, 96), "val": Split(40, 12), "test": Split(64, 12)}
 """Training has more questions an episode, since drawing costs more than asking."""
 
 
