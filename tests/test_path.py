@@ -152,6 +152,28 @@ def test_training_goes_on_from_the_last_epoch_after_a_stop(data: Path, tmp_path:
     assert len(list((tmp_path / "out" / "logs").rglob("metrics.csv"))) == 2
 
 
+def test_a_run_of_other_settings_is_not_gone_on_with(data: Path, tmp_path: Path) -> None:
+    config, out = tmp_path / "run.yaml", tmp_path / "out"
+    config.write_text(RUN.format(data=data, out=out))
+    train(load_config(config), progress=False)
+    last = out / "checkpoints" / "last.ckpt"
+    before = last.read_bytes()
+    for changes, told in (
+        (["model.hidden=24"], r"model\.hidden was 16, now 24\).*--no-resume"),
+        (["training.learning_rate=0.01"], r"training\.learning_rate was 0\.001, now 0\.01"),
+        (["training.epochs=2", "training.schedule=cosine"], r"training\.epochs was 1, now 2"),
+    ):
+        with pytest.raises(InputError, match=told):
+            train(load_config(config, changes), progress=False)
+    assert last.read_bytes() == before
+    train(load_config(config, ["model.hidden=24"]), resume=False, progress=False)
+    assert last.read_bytes() != before
+    train(load_config(config, ["model.hidden=24", "training.at_once=8"]), progress=False)
+    (out / "settings.json").unlink()
+    with pytest.raises(InputError, match=r"settings\.json can't be read"):
+        train(load_config(config), progress=False)
+
+
 @pytest.mark.parametrize("keep", ["best", "last"])
 def test_the_model_is_that_of_the_epoch_which_is_kept(data: Path, tmp_path: Path, keep: str) -> None:
     config = tmp_path / "run.yaml"

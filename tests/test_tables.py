@@ -321,7 +321,7 @@ def test_a_row_that_was_run_on_a_copy_with_its_word_vectors_is_finished(data: Pa
     write_json(run.folder / "run.json", json.loads(run.model_dump_json()))
     write_result(run.folder, replace(RESULTS[0], system=run.system, text="glove@6B-50d", test=str(copy)))
     assert runs_of(data, out, "backbone_glove") == []
-    with pytest.raises(InputError, match=r"model\.system\.hidden was 8, now 9"):
+    with pytest.raises(InputError, match=r"model\.hidden was 8, now 9"):
         runs_of(data, out, "backbone_glove", settings=("model.hidden=9",))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import chain
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pydantic import ValidationError
 from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from torch import Tensor
@@ -19,11 +21,12 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from stage.annotation.predictions import PredictionTable, join_tables, tabulate_predictions
 from stage.annotation.vocabulary import build_vocabulary
 from stage.batch import Batch
-from stage.config import RunConfig, TrainingConfig
+from stage.config import RunConfig, TrainingConfig, difference
 from stage.dataset import QuestionSet
 from stage.errors import InputError
 from stage.examples import Example, collate, training_frames
 from stage.features.concepts import ConceptRegions
+from stage.files import read_json, write_text
 from stage.layouts import open_questions
 from stage.memory import give_memory_back, keep_memory
 from stage.metrics import Scores, evaluate
@@ -38,6 +41,7 @@ from stage.trained import FeatureRecipe, TrainedModel, save_model
 from stage.types import Prediction, Question
 
 LAST, BEST = "last", "best"
+SETTINGS, CHECKPOINTS = "settings.json", "checkpoints"
 ANSWERED_AT_ONCE = 32
 FRAMES_ANSWERED_AT_ONCE = 512
 """Scores of all words and regions are kept for each of them."""
@@ -187,9 +191,10 @@ def with_examples(examples: list[Example]) -> tuple[Batch, list[Example]]:
 def train(config: RunConfig, *, resume: bool = True, progress: bool = True) -> tuple[TrainedModel, Scores]:
     """Train as configured; returns the model of the epoch that is kept, and its validation scores.
 
-    Writes checkpoints, CSV and TensorBoard logs and the finished model below `config.output`. With `resume`, a run
-    that was cut off goes on from its last finished epoch.
+    Writes settings, checkpoints, CSV and TensorBoard logs and the finished model below `config.output`. With
+    `resume`, a run that was cut off goes on from its last finished epoch; InputError if it had other settings.
     """
+    last = _begin(config, resume)
     keep_memory()
     c = config.training
     pl.seed_everything(c.seed, workers=True, verbose=False)
@@ -212,14 +217,13 @@ def train(config: RunConfig, *, resume: bool = True, progress: bool = True) -> t
     model = build_model(config.model.system.model_copy(update=sizes))
     sampler = LikeLengths(train_set.sizes(), c.batch_size, c.batch_size // c.parts, c.seed)
     module = StageTraining(model, c, math.ceil(len(sampler) / c.parts), val_set.questions, train_set.concepts)
-    folder = config.output / "checkpoints"
+    folder = config.output / CHECKPOINTS
     best = ModelCheckpoint(
         folder, filename=BEST, monitor="val/accuracy", mode="max", enable_version_counter=False
     )
     # Not save_last of the one above: it writes nothing after an epoch that was no better.
     every_epoch = ModelCheckpoint(folder, filename=LAST, enable_version_counter=False)
     trainer = _trainer(config, [best, every_epoch], progress)
-    last = folder / f"{LAST}.ckpt"
     trainer.fit(
         module,
         DataLoader(
@@ -227,7 +231,7 @@ def train(config: RunConfig, *, resume: bool = True, progress: bool = True) -> t
             persistent_workers=config.data.workers > 0,
         ),
         _in_order(val_set),
-        ckpt_path=last if resume and last.exists() else None,
+        ckpt_path=last if last.exists() else None,
         weights_only=True,
     )  # fmt: skip
     kept = Path(best.best_model_path) if c.keep == "best" else last
@@ -243,6 +247,33 @@ def train(config: RunConfig, *, resume: bool = True, progress: bool = True) -> t
     )
     save_model(trained, config.output / "model")
     return trained, evaluate_model(trained, val_set)
+
+
+def _begin(config: RunConfig, resume: bool) -> Path:
+    """Write down the settings; returns where the last epoch's checkpoint is, if there is one to go on from."""
+    settings, last = config.output / SETTINGS, config.output / CHECKPOINTS / f"{LAST}.ckpt"
+    if not resume:
+        shutil.rmtree(last.parent, ignore_errors=True)
+    elif last.exists():
+        _check_goes_on(config, settings)
+    write_text(settings, config.model_dump_json(indent=1))
+    return last
+
+
+def _check_goes_on(config: RunConfig, settings: Path) -> None:
+    """Raises InputError if what has been learnt so far is of other settings."""
+    otherwise = "choose another output, or start anew with --no-resume"
+    try:
+        before = RunConfig.model_validate(read_json(settings))
+    except (InputError, ValidationError):
+        raise InputError(
+            f"{config.output}: holds a run whose {SETTINGS} can't be read or are not of this version; {otherwise}"
+        ) from None
+    free = {"device", "compile", "at_once", "patience"}
+    if config.training.schedule != "cosine":  # whose rates depend on how many epochs there will be
+        free |= {"epochs"}
+    if different := difference(before, config, {"output": True, "data": {"workers"}, "training": free}):
+        raise InputError(f"{config.output}: holds a run of other settings ({different}); {otherwise}")
 
 
 def _regions_are_words(config: RunConfig) -> bool:

@@ -9,14 +9,14 @@ OUT/runs/SYSTEM/seed-SEED/
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from stage.config import RunConfig, load_config
+from stage.config import RunConfig, difference, load_config
 from stage.errors import InputError
 from stage.files import read_json, write_json, write_text
 from stage.layouts import open_questions
@@ -114,7 +114,7 @@ def is_finished(run: Run) -> bool:
     if not (run.folder / RUN).exists():
         return False
     before, in_a_copy = read_run(run.folder), SYSTEMS[run.system].text is not None
-    if different := _difference(before.config, run.config, OF_A_COPY if in_a_copy else WITHOUT_EFFECT):
+    if different := difference(before.config, run.config, OF_A_COPY if in_a_copy else WITHOUT_EFFECT):
         raise InputError(
             f"{run.folder}: was run with other settings ({different}); choose another --out, or remove it"
         )
@@ -151,20 +151,3 @@ def _read_result(path: Path) -> Result:
         return Result(**content)
     except TypeError:
         raise InputError(f"{path}: is not the result of a run; remove it to score the run again") from None
-
-
-def _difference(before: RunConfig, now: RunConfig, without: dict[str, Any]) -> str:
-    """The first setting that differs, in words; empty if none does."""
-    ours, theirs = (dict(_flat(c.model_dump(mode="json", exclude=without))) for c in (now, before))
-    for key in sorted(ours.keys() | theirs.keys()):
-        if ours.get(key) != theirs.get(key):
-            return f"{key} was {theirs.get(key)}, now {ours.get(key)}"
-    return ""
-
-
-def _flat(content: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in content.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
