@@ -88,6 +88,9 @@ def test_a_run_that_was_stopped_goes_on_from_its_last_epoch(
     assert seen == [0, 1, 2, 2, 3]
     saved = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
     assert saved["global_step"] == 4 * math.ceil(18 * 3 / 32)
+    for text, epochs, told in (((asked, made), 5, "epochs was 4, now 5"), (clips(30), 4, "sentences was ")):
+        with pytest.raises(InputError, match=told):
+            finetune(str(bert), tmp_path, *text, epochs=epochs, progress=False)
 
 
 def test_pairs_follow_each_other_half_of_the_time_and_no_clip_is_in_both_parts(bert: Path) -> None:

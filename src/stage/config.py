@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -113,6 +113,11 @@ class RunConfig(BaseModel):
     training: TrainingConfig = TrainingConfig()
 
 
+def settings_of(config: RunConfig) -> dict[str, Any]:
+    """All settings, as JSON has them."""
+    return config.model_dump(mode="json")
+
+
 def load_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
     """Read a YAML file; each override is "section.key=value", the value in YAML.
 
@@ -139,23 +144,6 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
         return RunConfig.model_validate(content)
     except ValidationError as error:
         raise InputError(f"{path}: {_first_reason(error)}") from None
-
-
-def difference(before: RunConfig, now: RunConfig, without: dict[str, Any]) -> str:
-    """The first setting that differs, in words; empty if none does. without: as `exclude` of pydantic."""
-    ours, theirs = (dict(_flat(c.model_dump(mode="json", exclude=without))) for c in (now, before))
-    for key in sorted(ours.keys() | theirs.keys()):
-        if ours.get(key) != theirs.get(key):
-            return f"{key.replace('model.system.', 'model.')} was {theirs.get(key)}, now {ours.get(key)}"
-    return ""
-
-
-def _flat(content: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in content.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 def _apply(content: dict[str, Any], override: str) -> None:

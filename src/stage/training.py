@@ -12,7 +12,6 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pydantic import ValidationError
 from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from torch import Tensor
@@ -21,12 +20,11 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from stage.annotation.predictions import PredictionTable, join_tables, tabulate_predictions
 from stage.annotation.vocabulary import build_vocabulary
 from stage.batch import Batch
-from stage.config import RunConfig, TrainingConfig, difference
+from stage.config import RunConfig, TrainingConfig, settings_of
 from stage.dataset import QuestionSet
 from stage.errors import InputError
 from stage.examples import Example, collate, training_frames
 from stage.features.concepts import ConceptRegions
-from stage.files import read_json, write_text
 from stage.layouts import open_questions
 from stage.memory import give_memory_back, keep_memory
 from stage.metrics import Scores, evaluate
@@ -36,12 +34,16 @@ from stage.model.fused import compile_fused
 from stage.model.losses import LossWeights
 from stage.precision import bfloat16_pays
 from stage.predicting import predictions_of
+from stage.resuming import CHECKPOINTS, LAST, begin
 from stage.schedules import rise_and_fall
 from stage.trained import FeatureRecipe, TrainedModel, save_model
 from stage.types import Prediction, Question
 
-LAST, BEST = "last", "best"
-SETTINGS, CHECKPOINTS = "settings.json", "checkpoints"
+BEST = "best"
+MAY_CHANGE = frozenset(
+    {"output", "data.workers"} | {f"training.{key}" for key in ("device", "compile", "at_once", "patience")}
+)
+"""Settings that a run can be gone on with when they are others."""
 ANSWERED_AT_ONCE = 32
 FRAMES_ANSWERED_AT_ONCE = 512
 """Scores of all words and regions are kept for each of them."""
@@ -251,29 +253,17 @@ def train(config: RunConfig, *, resume: bool = True, progress: bool = True) -> t
 
 def _begin(config: RunConfig, resume: bool) -> Path:
     """Write down the settings; returns where the last epoch's checkpoint is, if there is one to go on from."""
-    settings, last = config.output / SETTINGS, config.output / CHECKPOINTS / f"{LAST}.ckpt"
     if not resume:
-        shutil.rmtree(last.parent, ignore_errors=True)
-    elif last.exists():
-        _check_goes_on(config, settings)
-    write_text(settings, config.model_dump_json(indent=1))
-    return last
-
-
-def _check_goes_on(config: RunConfig, settings: Path) -> None:
-    """Raises InputError if what has been learnt so far is of other settings."""
-    otherwise = "choose another output, or start anew with --no-resume"
-    try:
-        before = RunConfig.model_validate(read_json(settings))
-    except (InputError, ValidationError):
-        raise InputError(
-            f"{config.output}: holds a run whose {SETTINGS} can't be read or are not of this version; {otherwise}"
-        ) from None
-    free = {"device", "compile", "at_once", "patience"}
-    if config.training.schedule != "cosine":  # whose rates depend on how many epochs there will be
-        free |= {"epochs"}
-    if different := difference(before, config, {"output": True, "data": {"workers"}, "training": free}):
-        raise InputError(f"{config.output}: holds a run of other settings ({different}); {otherwise}")
+        shutil.rmtree(config.output / CHECKPOINTS, ignore_errors=True)
+    # The rates of a cosine schedule depend on how many epochs there will be.
+    longer = {"training.epochs"} if config.training.schedule == "plateau" else set[str]()
+    return begin(
+        config.output,
+        settings_of(config),
+        otherwise="choose another output, or start anew with --no-resume",
+        without=MAY_CHANGE | longer,
+        read=lambda content: settings_of(RunConfig.model_validate(content)),
+    )
 
 
 def _regions_are_words(config: RunConfig) -> bool:

@@ -6,6 +6,7 @@ second is another one. What is learnt is measured on the text of clips that are 
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from stage.errors import InputError
 from stage.memory import keep_memory
+from stage.resuming import LAST, begin
 from stage.schedules import rise_and_fall
 from stage.types import Clip, Question
 
@@ -129,22 +131,27 @@ def finetune(
 ) -> tuple[TextScores, TextScores]:
     """Fine-tune; returns the scores on held-out text before and after, and leaves model and tokenizer in `out`.
 
-    spec: a BERT folder, a hub name, or the packaged one. A run that was cut off goes on from its last epoch.
+    spec: a BERT folder, a hub name, or the packaged one. A run that was cut off goes on from its last epoch; raises
+    InputError if it had other settings or other text.
     """
+    kept, held = sentence_pairs(questions, clips)
+    settings = {
+        "text": spec, "epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "seed": seed,
+        "sentences": hashlib.sha256(repr(kept).encode()).hexdigest()[:12],
+    }  # fmt: skip
+    last = begin(out, settings, otherwise="choose another OUT, or remove it")
     keep_memory()
     pl.seed_everything(seed, verbose=False)
     model, tokenizer = load_bert(spec)
-    kept, held = sentence_pairs(questions, clips)
     before = text_scores(model, tokenizer, held, batch_size, seed)
     steps = epochs * math.ceil(len(kept) / batch_size)
     # save_last alone saves nothing before the end: it follows other checkpoints, and here there are none.
-    checkpoints = ModelCheckpoint(out / "checkpoints", filename="last", enable_version_counter=False)
+    checkpoints = ModelCheckpoint(last.parent, filename=LAST, enable_version_counter=False)
     callbacks: list[Any] = [checkpoints, *([RichProgressBar()] if progress else [])]
     trainer = pl.Trainer(
         max_epochs=epochs, accelerator="auto", devices=1, callbacks=callbacks, logger=False,
         enable_progress_bar=progress, enable_model_summary=False, gradient_clip_val=1.0,
     )  # fmt: skip
-    last = out / "checkpoints" / "last.ckpt"
     loader = DataLoader(
         Pairs(kept, tokenizer, seed),
         batch_size,

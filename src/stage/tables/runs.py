@@ -16,17 +16,18 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from stage.config import RunConfig, difference, load_config
+from stage.config import RunConfig, load_config, settings_of
 from stage.errors import InputError
 from stage.files import read_json, write_json, write_text
 from stage.layouts import open_questions
+from stage.resuming import difference
 from stage.tables.systems import SYSTEMS, System, settings_for, text_kind
 
 RUN, SCORES, LOG = "run.json", "scores.json", "log.txt"
 RUNS = "runs"
-WITHOUT_EFFECT: dict[str, Any] = {"output": True, "data": {"workers"}, "training": {"device"}}
+WITHOUT_EFFECT = frozenset({"output", "data.workers", "training.device"})
 """Settings that do not change what is learnt."""
-OF_A_COPY: dict[str, Any] = {**WITHOUT_EFFECT, "data": {"workers", "root", "train", "val"}}
+OF_A_COPY = WITHOUT_EFFECT | {"data.root", "data.train", "data.val"}
 """The same for a row that needs certain word vectors: it may have been run on a copy of the data that has them."""
 
 
@@ -114,7 +115,8 @@ def is_finished(run: Run) -> bool:
     if not (run.folder / RUN).exists():
         return False
     before, in_a_copy = read_run(run.folder), SYSTEMS[run.system].text is not None
-    if different := difference(before.config, run.config, OF_A_COPY if in_a_copy else WITHOUT_EFFECT):
+    without = OF_A_COPY if in_a_copy else WITHOUT_EFFECT
+    if different := difference(settings_of(before.config), settings_of(run.config), without):
         raise InputError(
             f"{run.folder}: was run with other settings ({different}); choose another --out, or remove it"
         )
