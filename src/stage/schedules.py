@@ -9,10 +9,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 
 def rise_and_fall(optimizer: Optimizer, steps: int, rise: float) -> LambdaLR:
-    """A straight rise over a share of the steps, then half a cosine down to zero.
-
-    Nothing but the step is kept in checkpoints, so a run can be resumed with more steps than it began with.
-    """
+    """A straight rise over a share of the steps, then half a cosine down to zero at the last of them."""
     top = max(1, round(rise * steps))
 
     def factor(step: int) -> float:
