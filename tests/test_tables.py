@@ -223,7 +223,7 @@ def runs_of(
 
 @pytest.mark.parametrize(
     ("folder", "settings"),
-    [("human", ()), ("sitcom", ())],
+    [("human", ()), ("sitcom", ()), ("sitcom_float32", ("training.precision=float32",))],
 )
 def test_what_was_measured_is_of_the_configurations_as_they_are(
     folder: str, settings: tuple[str, ...]
