@@ -196,7 +196,6 @@ def train(config: RunConfig, *, resume: bool = True, progress: bool = True) -> t
     Writes settings, checkpoints, CSV and TensorBoard logs and the finished model below `config.output`. With
     `resume`, a run that was cut off goes on from its last finished epoch; InputError if it had other settings.
     """
-    last = _begin(config, resume)
     keep_memory()
     c = config.training
     pl.seed_everything(c.seed, workers=True, verbose=False)
@@ -206,6 +205,7 @@ def train(config: RunConfig, *, resume: bool = True, progress: bool = True) -> t
         print(note, file=sys.stderr)
     train_set.check_same_features(val_set)
     _check_regions_are_words(config, train_set)
+    last = _begin(config, resume)
     train_set.fit_projections(
         config.model.region_components,
         whiten=config.model.whiten,
