@@ -321,6 +321,9 @@ def test_a_row_that_was_run_on_a_copy_with_its_word_vectors_is_finished(data: Pa
     write_json(run.folder / "run.json", json.loads(run.model_dump_json()))
     write_result(run.folder, replace(RESULTS[0], system=run.system, text="glove@6B-50d", test=str(copy)))
     assert runs_of(data, out, "backbone_glove") == []
+    (tmp_path / "other").symlink_to(copy)
+    other = unfinished_runs(data / "run.yaml", tmp_path / "other", out, ["backbone_glove"], 1, settings)
+    assert [found.test for found in other] == [tmp_path / "other"]
     with pytest.raises(InputError, match=r"model\.hidden was 8, now 9"):
         runs_of(data, out, "backbone_glove", settings=("model.hidden=9",))
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from stage.config import RunConfig, load_config, settings_of
+from stage.config import DataConfig, RunConfig, load_config, settings_of
 from stage.errors import InputError
 from stage.files import read_json, write_json, write_text
 from stage.layouts import open_questions
@@ -114,13 +114,19 @@ def is_finished(run: Run) -> bool:
     """
     if not (run.folder / RUN).exists():
         return False
-    before, in_a_copy = read_run(run.folder), SYSTEMS[run.system].text is not None
+    before = read_run(run.folder)
+    elsewhere = _places(before.config.data) != _places(run.config.data)
+    in_a_copy = elsewhere and SYSTEMS[run.system].text is not None
     without = OF_A_COPY if in_a_copy else WITHOUT_EFFECT
     if different := difference(settings_of(before.config), settings_of(run.config), without):
         raise InputError(
             f"{run.folder}: was run with other settings ({different}); choose another --out, or remove it"
         )
     return (in_a_copy or before.test == run.test) and (run.folder / SCORES).exists()
+
+
+def _places(data: DataConfig) -> tuple[Path, Path]:
+    return data.place(data.train), data.place(data.val)
 
 
 def begin(run: Run) -> None:
