@@ -23,7 +23,10 @@ VARIANTS = {
 
 def remake(
     data: Annotated[Path, typer.Argument(help="Folder for episodes and features.")] = Path("data/sitcom"),
-    runs: Annotated[Path, typer.Argument(help="Folder for checkpoints and models.")] = Path("runs/sitcom"),
+    runs: Annotated[
+        Path,
+        typer.Argument(help="Folder for checkpoints and models, below a folder of the sitcom's version."),
+    ] = Path("runs/sitcom"),
 ) -> None:
     """Make the packaged models anew: episodes, detector, features, STAGE and its variants, a table of scores.
 
@@ -35,7 +38,7 @@ def remake(
     from stage.features.detector import ASSETS, WEIGHTS
     from stage.features.detector_training import train_detector
     from stage.processors import usable_cores
-    from stage.sitcom.benchmark import SEED, SPLITS, publish
+    from stage.sitcom.benchmark import SEED, SPLITS, VERSION, publish
     from stage.sitcom.episodes import write_sitcom
     from stage.trained import CARD, PACKAGED
     from stage.training import train
@@ -46,6 +49,7 @@ def remake(
     if not (ASSETS / WEIGHTS).exists():
         train_detector(ASSETS)
     make_all([data / split for split in SPLITS])
+    runs = runs / f"version-{VERSION}"  # what is found done must have learnt from these episodes
     for name, changes in VARIANTS.items():
         folder = runs / name
         settings = [f"data.train={data / 'train'}", f"data.val={data / 'val'}", f"output={folder}", *changes]
