@@ -29,6 +29,7 @@ from stage.model.config import StageConfig
 from stage.model.stage import Stage
 from stage.tables.audit import FAILS, GIVEN_SPAN, HOLDS, UNKNOWN, Claim, audit
 from stage.tables.paper import MAP, MIOU, QA, TABLE_3, TABLE_4, TABLE_5, TABLE_6, TABLES, Table
+from stage.tables.plot import drawn
 from stage.tables.publish import publish
 from stage.tables.report import print_grid, write_table
 from stage.tables.runs import Result, Run, read_results, read_run, unfinished_runs, write_result
@@ -150,6 +151,13 @@ def test_a_table_is_written_as_markdown_csv_and_picture(tmp_path: Path) -> None:
         (pytest.approx(71), pytest.approx(1), "3", "74.83")
     ]
     assert (tmp_path / "table_3.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_picture_has_no_bars_for_rows_without_figures() -> None:
+    supervision = TABLES["supervision"]
+    assert [row.line.system for row in drawn(fill(supervision, RESULTS))] == ["backbone", "stage"]
+    assert len(drawn(fill(supervision, ()))) == len(supervision.lines)
+    assert [row.line.title for row in drawn(fill(TABLE_3, ()))][-1] == "human"  # the paper's figures
 
 
 def test_a_narrow_terminal_shows_every_figure(tmp_path: Path) -> None:

@@ -18,10 +18,10 @@ OURS, SEED, PAPER = "#3b6ea5", "#1d3a5c", "#d1843b"
 
 
 def draw(table: Table, filled: Sequence[FilledLine], path: Path) -> None:
-    """One panel for each column, one bar for each row. Writes a PNG, whole or not at all."""
+    """One panel for each column, one bar for each row that has figures. Writes a PNG, whole or not at all."""
     from matplotlib.figure import Figure
 
-    panels = len(table.columns)
+    panels, filled = len(table.columns), drawn(filled)
     figure = Figure(figsize=(2.6 + 2.4 * panels, 1.4 + 0.34 * len(filled)), layout="constrained")
     axes = figure.subplots(1, panels, sharey=True, squeeze=False)[0]
     for i, (column, panel) in enumerate(zip(table.columns, axes, strict=True)):
@@ -43,6 +43,11 @@ def draw(table: Table, filled: Sequence[FilledLine], path: Path) -> None:
     picture = io.BytesIO()
     figure.savefig(picture, dpi=130, format="png", bbox_inches="tight")
     write_bytes(path, picture.getvalue())
+
+
+def drawn(filled: Sequence[FilledLine]) -> list[FilledLine]:
+    """The rows with figures of ours or of the paper; all of them if none has any."""
+    return [row for row in filled if row.seeds or row.line.paper] or list(filled)
 
 
 def _draw_panel(panel: Axes, cells: Sequence[Cell | None]) -> None:
