@@ -1,11 +1,13 @@
 """How fast STAGE is trained and asked on released features, against a plain implementation in the same run.
 
     python benchmarks/model.py FOLDER [--split train] [--steps 10] [--threads 2] [--at-once 16] [--compile never]
+                               [--device cuda]
 
 FOLDER holds released features, or what was packed of them. A step is 16 questions, both streams, local features,
 supervised in time and space, as `stage train` takes it; answers are found as by `stage predict`. The plain
 implementation is the tests' oracle: a loop over hypotheses and frames, one sequence at a time, gradients by autograd.
-Memory is kept between steps for all. Ratios compare machines; seconds are of this one.
+Memory is kept between steps for all. On a GPU, batches are copied
+to it within the step; the plain implementation stays on the CPU. Ratios compare machines; seconds are of this one.
 """
 
 from __future__ import annotations
@@ -28,12 +30,12 @@ from stage.config import TrainingConfig
 from stage.dataset import QuestionSet
 from stage.examples import Limits, collate
 from stage.layouts import open_questions
+from stage.machine import bfloat16_pays
 from stage.memory import keep_memory, peak_memory
 from stage.model.config import StageConfig
 from stage.model.fused import compile_fused
 from stage.model.losses import LossWeights, stage_losses
 from stage.model.stage import Stage
-from stage.precision import bfloat16_pays
 from stage.training import LikeLengths, answering_order
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
@@ -51,23 +53,26 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--at-once", type=int, default=STEP.at_once)
     parser.add_argument("--compile", choices=("auto", "never"), default="auto")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--no-plain", action="store_true", help="without the plain implementation")
     given = parser.parse_args()
+    device = given.device
     torch.set_num_threads(given.threads)
     keep_memory()
     questions = open_questions(given.folder / given.split, Limits())
     sizes = {"text_dim": questions.text_dim, "region_dim": questions.region_dim}
     torch.manual_seed(STEP.seed)
-    model = Stage(StageConfig(**sizes))
+    model = Stage(StageConfig(**sizes)).to(device)
     steps = batches_of(questions, given.at_once, given.steps)
     order = answering_order(questions)
     chosen = order[:: max(1, len(order) // given.steps)]
     asked = [[collate([questions.example(i) for i in batch])] for batch in chosen]
 
-    kinds = [torch.float32, torch.bfloat16] if bfloat16_pays() else [torch.float32]
-    if not bfloat16_pays():
+    kinds = [torch.float32, torch.bfloat16] if bfloat16_pays(device) else [torch.float32]
+    if not bfloat16_pays(device):
         print("bfloat16: not measured, since this processor has to emulate it")
     for kind in kinds:
-        a = torch.randn(MATRIX, MATRIX).to(kind)
+        a = torch.randn(MATRIX, MATRIX).to(device, kind)
         peak = 2 * MATRIX**3 / seconds([lambda a=a: a @ a] * 9) / 1e9
         print(f"{given.threads} threads; {kind} matrix product: {peak:.0f} GFLOP/s")
     flops = count(model, steps)
@@ -77,14 +82,22 @@ def main() -> None:
             print(f"not compiled: {reason}")
         else:
             found |= {f"{kind}, compiled": speed(kind, model, steps, asked) for kind in kinds}
+    if device == "cuda":
+        print(f"peak memory of the GPU: {torch.cuda.max_memory_allocated() / 1e9:.2f} GB")
     print(f"peak memory of all of it, with {len(steps)} steps read: {peak_memory() / 1e9:.2f} GB")
-    plain, plain_answer = plain_speed(model, steps[0][0])
+    for kind, (taken, answering) in found.items():
+        print(
+            f"{kind}: {taken:.3f} s a step of {STEP.batch_size} ({flops / taken / 1e9:.0f} GFLOP/s), "
+            f"{1 / answering:.0f} answers/s"
+        )
+    if given.no_plain:
+        return
+    plain, plain_answer = plain_speed(model.cpu(), steps[0][0])
     print(f"plain implementation: {plain * STEP.batch_size:.0f} s a step, {1 / plain_answer:.2f} answers/s")
     for kind, (taken, answering) in found.items():
         print(
-            f"{kind}: {taken:.2f} s a step of {STEP.batch_size} ({flops / taken / 1e9:.0f} GFLOP/s), "
-            f"1/{plain * STEP.batch_size / taken:.0f} of the plain one's; "
-            f"{1 / answering:.0f} answers/s, {plain_answer / answering:.0f} times the plain"
+            f"{kind}: a step takes 1/{plain * STEP.batch_size / taken:.0f} of the plain one's, "
+            f"{plain_answer / answering:.0f} times as many answers"
         )
 
 
@@ -101,7 +114,7 @@ def speed(
     kind: torch.dtype, model: Stage, steps: Sequence[Sequence[Batch]], asked: Sequence[Sequence[Batch]]
 ) -> tuple[float, float]:
     """Seconds of a training step and of an answer."""
-    with torch.autocast("cpu", kind, enabled=kind != torch.float32):
+    with torch.autocast(_device_of(model), kind, enabled=kind != torch.float32):
         optimizer = torch.optim.Adam(model.parameters())
         taken = seconds([partial(step, model, optimizer, batch) for batch in steps])
         answering = seconds([partial(answer, model, batch) for batch in asked])
@@ -124,8 +137,10 @@ def seconds(runs: Sequence[Callable[[], object]]) -> float:
         run()
     taken = []
     for run in runs:
+        _finish()
         began = time.perf_counter()
         run()
+        _finish()
         taken.append(time.perf_counter() - began)
     return median(taken)
 
@@ -133,7 +148,7 @@ def seconds(runs: Sequence[Callable[[], object]]) -> float:
 def step(model: Stage, optimizer: torch.optim.Optimizer, parts: Sequence[Batch]) -> None:
     model.train()
     for part in parts:
-        losses, _ = stage_losses(model, part, LossWeights())
+        losses, _ = stage_losses(model, part.to(_device_of(model)), LossWeights())
         losses.total.backward()
     optimizer.step()
     optimizer.zero_grad()
@@ -143,7 +158,17 @@ def step(model: Stage, optimizer: torch.optim.Optimizer, parts: Sequence[Batch])
 def answer(model: Stage, parts: Sequence[Batch]) -> None:
     model.eval()
     for part in parts:
-        model.answer(part)
+        model.answer(part.to(_device_of(model)))
+
+
+def _finish() -> None:
+    """Wait for what the GPU still has to do."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def _device_of(model: Stage) -> str:
+    return next(model.parameters()).device.type
 
 
 def plain_speed(model: Stage, batch: Batch) -> tuple[float, float]:

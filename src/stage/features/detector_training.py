@@ -34,8 +34,8 @@ from stage.features.detector import (
     cell_boxes,
 )
 from stage.files import write_bytes, write_text
+from stage.machine import bfloat16_pays
 from stage.memory import keep_memory
-from stage.precision import bfloat16_pays
 from stage.sitcom.drawing import draw
 from stage.sitcom.screenplay import Screenplay, episode_seed, write_screenplay
 from stage.sitcom.world import CAST, HELD, PLACES, WORN, Mood, Posture, Setting

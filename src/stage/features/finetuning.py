@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from stage.errors import InputError
+from stage.machine import fastest_device
 from stage.memory import keep_memory
 from stage.resuming import LAST, begin
 from stage.schedules import rise_and_fall
@@ -210,7 +211,7 @@ def text_scores(
 ) -> TextScores:
     """Perplexity of masked words and accuracy of next sentences, with the same masks for the same seed."""
     training = model.training
-    model.eval()
+    model.eval().to(fastest_device())
     loader = DataLoader(Pairs(held, tokenizer, seed), batch_size, collate_fn=Masking(tokenizer, seed))
     loss, masked, right = 0.0, 0, 0
     for batch in loader:

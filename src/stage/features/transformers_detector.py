@@ -16,6 +16,7 @@ from torch import Tensor
 from stage.errors import InputError
 from stage.features.detector import box_iou
 from stage.features.regions import REGIONS_A_FRAME
+from stage.machine import fastest_device
 from stage.types import Image, Regions
 
 IMAGE_MEAN, IMAGE_SD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -28,7 +29,7 @@ class TransformersDetector:
     """Boxes and labels of a detector's queries; their features are the decoder's last states."""
 
     def __init__(self, model: Any, settings: dict[str, Any], name: str) -> None:
-        self.model = model.eval()
+        self.model = model.eval().to(fastest_device())
         self.settings = settings
         self._name = name
 
@@ -87,18 +88,18 @@ class TransformersDetector:
         return [self._detect(image) for image in images]
 
     def _detect(self, image: Image) -> Regions:
-        output = self.model(pixel_values=self._prepare(image))
-        probabilities = self._probabilities(output.logits[0].float())
+        output = self.model(pixel_values=self._prepare(image).to(self.model.device))
+        probabilities = self._probabilities(output.logits[0].float().cpu())
         scores, kinds = probabilities.max(-1)
         height, width = image.shape[:2]
-        boxes = corners(output.pred_boxes[0].float()) * torch.tensor([width, height, width, height])
+        boxes = corners(output.pred_boxes[0].float().cpu()) * torch.tensor([width, height, width, height])
         boxes = torch.minimum(boxes.clamp(min=0), torch.tensor([width, height, width, height]).float())
         keep = distinct(boxes, scores)
         names = self.model.config.id2label
         return Regions(
             boxes[keep].numpy(),
             scores[keep].numpy(),
-            output.last_hidden_state[0, -len(boxes) :].float()[keep].numpy(),
+            output.last_hidden_state[0, -len(boxes) :].float().cpu()[keep].numpy(),
             tuple(str(names[kind]) for kind in kinds[keep].tolist()),
         )
 

@@ -40,7 +40,8 @@ def fused(function: Callable[P, R]) -> Callable[P, R]:
             compiled = _compile(function)
         # What differs between calls but not in what they compute would have it compiled again.
         plain: Any = [a.detach() if isinstance(a, Tensor) else a for a in args]
-        with torch.no_grad(), torch.autocast("cpu", enabled=False, cache_enabled=False):
+        device = next(a.device.type for a in args if isinstance(a, Tensor))
+        with torch.no_grad(), torch.autocast(device, enabled=False, cache_enabled=False):
             return compiled(*plain, **kwargs)
 
     return call
@@ -76,7 +77,8 @@ def layer_norm(x: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor,
     Written out for the compiler, whose own rendering takes twice as long.
     """
     if not torch.compiler.is_compiling():
-        return torch.native_layer_norm(x, x.shape[-1:], weight, bias, EPSILON)
+        y, mean, scale = torch.native_layer_norm(_like_weights(x), x.shape[-1:], weight, bias, EPSILON)
+        return y.to(x.dtype), mean, scale
     real = x.float()
     mean = real.mean(-1, keepdim=True)
     centred = real - mean
@@ -89,12 +91,17 @@ def layer_norm_back(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients of the same: of x, and of weight and bias in float32."""
     if not torch.compiler.is_compiling():
-        inputs = grad, x, x.shape[-1:], mean, scale, weight, weight
+        inputs = _like_weights(grad), _like_weights(x), x.shape[-1:], mean, scale, weight, weight
         of_x, of_weight, of_bias = torch.ops.aten.native_layer_norm_backward(*inputs, [True, True, True])
-        return of_x, of_weight, of_bias
+        return of_x.to(x.dtype), of_weight, of_bias
     rows = tuple(range(x.dim() - 1))
     real, normal = grad.float(), (x.float() - mean) * scale
     inner = real * weight
     along = (inner * normal).mean(-1, keepdim=True)
     of_x = (inner - inner.mean(-1, keepdim=True) - normal * along) * scale
     return of_x.to(x.dtype), (real * normal).sum(rows), real.sum(rows)
+
+
+def _like_weights(x: Tensor) -> Tensor:
+    """In the weights' float32, on a device whose LayerNorm doesn't take bfloat16 beside them as a CPU's does."""
+    return x if x.device.type == "cpu" else x.float()

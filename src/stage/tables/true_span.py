@@ -28,7 +28,9 @@ class StageGivenSpans(Stage):
         return replace(answered, logits=torch.where(targets.has_span[:, None], told, answered.logits))
 
 
-def scores_given_true_spans(trained: TrainedModel, questions: QuestionSet) -> Scores | None:
+def scores_given_true_spans(
+    trained: TrainedModel, questions: QuestionSet, device: str | None = None
+) -> Scores | None:
     """Scores of a model's answers when it is given the true spans; none if it does not answer from a span.
 
     Only QA Acc., overall and by type, says something new.
@@ -37,4 +39,4 @@ def scores_given_true_spans(trained: TrainedModel, questions: QuestionSet) -> Sc
         return None
     told = StageGivenSpans(trained.stage.config).eval()
     told.load_state_dict(trained.stage.state_dict())
-    return evaluate_model(replace(trained, stage=told), questions)
+    return evaluate_model(replace(trained, stage=told), questions, device)

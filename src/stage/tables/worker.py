@@ -23,7 +23,7 @@ def perform(run: Run) -> Result:
     from stage.layouts import open_questions
     from stage.tables.true_span import scores_given_true_spans
     from stage.trained import load_model
-    from stage.training import evaluate_model, train
+    from stage.training import device_of, evaluate_model, train
 
     minutes: float | None = None
     if not SYSTEMS[run.system].trained:
@@ -37,13 +37,14 @@ def perform(run: Run) -> Result:
         minutes = (time.monotonic() - began) / 60 if in_one_go else None
     questions = open_questions(run.test, trained.limits)
     trained.check_features(questions.source.attributes, questions.name)
-    given = scores_given_true_spans(trained, questions)
+    device = device_of(run.config.training)
+    given = scores_given_true_spans(trained, questions, device)
     return Result(
         system=run.system,
         seed=run.config.training.seed,
         test=str(run.test),
         text=questions.text_name,
-        scores=evaluate_model(trained, questions).to_json(),
+        scores=evaluate_model(trained, questions, device).to_json(),
         scores_given_span=given.to_json() if given else None,
         minutes=minutes,
     )

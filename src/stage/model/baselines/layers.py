@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from stage.model.products import numbers_for
 from stage.model.sequences import MASKED, Sequences
 
 
@@ -38,7 +39,12 @@ def run(lstm: nn.LSTM, x: Tensor) -> Tensor:
     """From the first element to the last: (..., L, input_dim) -> (..., L, hidden). What is padded must come last."""
     if x.shape[-2] == 0:
         return x.new_zeros(*x.shape[:-1], lstm.hidden_size)
-    encoded: Tensor = lstm(x.flatten(0, -3))[0]
+    rows, numbers = x.flatten(0, -3), numbers_for(x)
+    if x.device.type == "cpu":
+        encoded: Tensor = lstm(rows)[0]
+    else:
+        with torch.autocast(x.device.type, enabled=False):  # it would give cuDNN's LSTM float16
+            encoded = lstm(rows.float())[0].to(numbers)
     return encoded.view(*x.shape[:-1], lstm.hidden_size)
 
 

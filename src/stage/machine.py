@@ -1,10 +1,15 @@
-"""Which numbers a machine is fast at."""
+"""What a machine computes on, and which numbers it is fast at."""
 
 from __future__ import annotations
 
 from functools import cache
 
 import torch
+
+
+def fastest_device() -> str:
+    """ "cuda" where PyTorch sees a GPU (CUDA_VISIBLE_DEVICES hides it), else "cpu"."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 @cache
