@@ -77,7 +77,7 @@ def main() -> None:
         print(f"{given.threads} threads; {kind} matrix product: {peak:.0f} GFLOP/s")
     flops = count(model, steps)
     found = {f"{kind}": speed(kind, model, steps, asked) for kind in kinds}
-    if given.compile == "auto":
+    if given.compile == "auto" and device == "cpu":
         if reason := compile_fused():
             print(f"not compiled: {reason}")
         else:

@@ -23,8 +23,8 @@ def predict(
         bool,
         typer.Option(
             "--fast",
-            help="Compute in bfloat16 on a processor that has it, in compiled loops: for thousands of questions, "
-            "a few of which may be answered otherwise than in float32.",
+            help="Compute in bfloat16 where there is hardware for it, on a CPU in compiled loops: for thousands of "
+            "questions, a few of which may be answered otherwise than in float32.",
         ),
     ] = False,
 ) -> None:
@@ -32,6 +32,7 @@ def predict(
     from stage.annotation.predictions import write_predictions
     from stage.annotation.vocabulary import BESIDE, build_vocabulary, read_vocabulary, write_vocabulary
     from stage.layouts import open_questions
+    from stage.machine import fastest_device
     from stage.trained import load_model
     from stage.training import compile_or_tell, predict_all
 
@@ -45,7 +46,7 @@ def predict(
         write_vocabulary(out.parent / BESIDE, words)
     else:
         words = read_vocabulary(vocabulary)
-    if fast:
+    if fast and fastest_device() == "cpu":
         compile_or_tell()
     write_predictions(out, predict_all(trained, questions, fast=fast), words)
     print(f"{len(questions)} predictions in {out}")
