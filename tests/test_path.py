@@ -23,7 +23,7 @@ from films import write_film
 from stage.annotation.questions import read_questions
 from stage.answering import Answerer, OpenFilm, within_film
 from stage.commands import main
-from stage.config import TrainingConfig, load_config
+from stage.config import RunConfig, TrainingConfig, load_config
 from stage.errors import InputError
 from stage.examples import Limits, collate
 from stage.extraction import extract_folder
@@ -150,6 +150,21 @@ def test_training_goes_on_from_the_last_epoch_after_a_stop(data: Path, tmp_path:
     saved = torch.load(tmp_path / "out" / "checkpoints" / "last.ckpt", weights_only=True)
     assert saved["global_step"] == 4
     assert len(list((tmp_path / "out" / "logs").rglob("metrics.csv"))) == 2
+
+
+def test_a_gpu_that_is_not_there_is_told_before_anything_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    config = RunConfig.model_validate(
+        {
+            "data": {"train": tmp_path / "none", "val": tmp_path / "none"},
+            "output": tmp_path,
+            "training": {"device": "gpu"},
+        }
+    )
+    with pytest.raises(InputError, match=r"training\.device: PyTorch sees no GPU"):
+        train(config, progress=False)
 
 
 def test_a_run_of_other_settings_is_not_gone_on_with(data: Path, tmp_path: Path) -> None:

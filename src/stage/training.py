@@ -200,6 +200,7 @@ def train(config: RunConfig, *, resume: bool = True, progress: bool = True) -> t
     """
     keep_memory()
     c = config.training
+    device = device_of(c)
     pl.seed_everything(c.seed, workers=True, verbose=False)
     train_set = open_questions(config.data.place(config.data.train), config.data.limits).answered()
     val_set = open_questions(config.data.place(config.data.val), config.data.limits)
@@ -216,7 +217,7 @@ def train(config: RunConfig, *, resume: bool = True, progress: bool = True) -> t
     )
     val_set.projections = train_set.projections
     sizes = {"text_dim": train_set.text_dim, "region_dim": train_set.region_dim}
-    if c.compile == "auto" and device_of(c) == "cpu" and len(train_set) * c.epochs >= WORTH_COMPILING:
+    if c.compile == "auto" and device == "cpu" and len(train_set) * c.epochs >= WORTH_COMPILING:
         compile_or_tell()
     model = build_model(config.model.system.model_copy(update=sizes))
     sampler = LikeLengths(train_set.sizes(), c.batch_size, c.batch_size // c.parts, c.seed)
@@ -250,7 +251,7 @@ def train(config: RunConfig, *, resume: bool = True, progress: bool = True) -> t
         config.data.limits,
     )
     save_model(trained, config.output / "model")
-    return trained, evaluate_model(trained, val_set, device_of(c))
+    return trained, evaluate_model(trained, val_set, device)
 
 
 def _begin(config: RunConfig, resume: bool) -> Path:
@@ -357,8 +358,13 @@ def in_bfloat16(config: TrainingConfig) -> bool:
 
 
 def device_of(config: TrainingConfig) -> str:
-    """Where a run computes on this machine: "cpu" or "cuda"."""
-    return "cpu" if config.device == "cpu" else fastest_device()
+    """Where a run computes: "cpu" or "cuda". Raises InputError if a GPU is asked for and there is none."""
+    device = "cpu" if config.device == "cpu" else fastest_device()
+    if config.device == "gpu" and device == "cpu":
+        raise InputError(
+            "training.device: PyTorch sees no GPU here; leave it at auto, or install PyTorch with CUDA"
+        )
+    return device
 
 
 def compile_or_tell() -> None:
@@ -383,7 +389,7 @@ def _trainer(config: RunConfig, checkpoints: Sequence[Callback], progress: bool)
     )  # a resumed run gets a folder of its own beside the earlier one's
     return pl.Trainer(
         max_epochs=c.epochs,
-        accelerator=c.device,
+        accelerator=device_of(c),  # not auto, which may be a device that nothing was tested on
         devices=1,
         precision="bf16-mixed" if in_bfloat16(c) else "32-true",
         accumulate_grad_batches=c.parts,
