@@ -6,8 +6,8 @@
 FOLDER holds released features, or what was packed of them. A step is 16 questions, both streams, local features,
 supervised in time and space, as `stage train` takes it; answers are found as by `stage predict`. The plain
 implementation is the tests' oracle: a loop over hypotheses and frames, one sequence at a time, gradients by autograd.
-Memory is kept between steps for all. On a GPU, batches are copied
-to it within the step; the plain implementation stays on the CPU. Ratios compare machines; seconds are of this one.
+Memory is kept between steps for all. On a GPU, batches are copied to it within the step; the plain implementation
+stays on the CPU. Ratios compare machines; seconds are of this one.
 """
 
 from __future__ import annotations

@@ -75,6 +75,4 @@ def test_a_model_is_trained_and_scored_on_it(data: Path, tmp_path: Path, kind: s
     trained, scores = train(config, progress=False)
     assert next(trained.stage.parameters()).device.type == "cpu"
     again = evaluate_model(trained, open_questions(data, config.data.limits), "cpu")
-    assert again.qa_accuracy == pytest.approx(
-        scores.qa_accuracy, abs=0.34
-    )  # of three questions, one may flip
+    assert again.qa_accuracy == pytest.approx(scores.qa_accuracy, abs=0.17)  # of six questions, one may flip

@@ -150,7 +150,7 @@ def finetune(
     checkpoints = ModelCheckpoint(last.parent, filename=LAST, enable_version_counter=False)
     callbacks: list[Any] = [checkpoints, *([RichProgressBar()] if progress else [])]
     trainer = pl.Trainer(
-        max_epochs=epochs, accelerator="auto", devices=1, callbacks=callbacks, logger=False,
+        max_epochs=epochs, accelerator=fastest_device(), devices=1, callbacks=callbacks, logger=False,
         enable_progress_bar=progress, enable_model_summary=False, gradient_clip_val=1.0,
     )  # fmt: skip
     loader = DataLoader(
