@@ -30,13 +30,13 @@ from stage.config import TrainingConfig
 from stage.dataset import QuestionSet
 from stage.examples import Limits, collate
 from stage.layouts import open_questions
+from stage.loading import LikeLengths, answering_order
 from stage.machine import bfloat16_pays
 from stage.memory import keep_memory, peak_memory
 from stage.model.config import StageConfig
 from stage.model.fused import compile_fused
 from stage.model.losses import LossWeights, stage_losses
 from stage.model.stage import Stage
-from stage.training import LikeLengths, answering_order
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 import oracle

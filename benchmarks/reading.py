@@ -27,8 +27,8 @@ from stage.layouts.choose import PACKED
 from stage.layouts.folder import is_here, open_folder
 from stage.layouts.packing import pack_release
 from stage.layouts.release import open_release
+from stage.loading import LikeLengths
 from stage.memory import peak_memory
-from stage.training import LikeLengths
 
 SEED = 2018
 BATCH_SIZE = 16

@@ -24,8 +24,9 @@ from stage.model.baselines.longest import Longest
 from stage.model.baselines.multi_task import MultiTask
 from stage.model.build import KINDS, VideoQA, build_model, training_losses
 from stage.model.losses import LossWeights
+from stage.scoring import evaluate_model, predict_all
 from stage.trained import load_model
-from stage.training import evaluate_model, predict_all, train
+from stage.training import train
 from stage.types import Box, Question, Regions
 
 TEXT_DIM, REGION_DIM, HIDDEN = 12, 10, 16

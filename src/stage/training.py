@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
-from copy import deepcopy
-from itertools import chain
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ import torch
 from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader
 
 from stage.annotation.predictions import PredictionTable, join_tables, tabulate_predictions
 from stage.annotation.vocabulary import build_vocabulary
@@ -24,31 +22,29 @@ from stage.batch import Batch
 from stage.config import RunConfig, TrainingConfig, settings_of
 from stage.dataset import QuestionSet
 from stage.errors import InputError
-from stage.examples import Example, collate, training_frames
+from stage.examples import Example, collate
 from stage.features.concepts import ConceptRegions
 from stage.layouts import open_questions
+from stage.loading import LikeLengths, Questions, in_order
 from stage.machine import bfloat16_pays, fastest_device
 from stage.memory import give_memory_back, keep_memory
-from stage.metrics import Scores, evaluate
+from stage.metrics import Scores
 from stage.model.build import VideoQA, build_model, training_losses
-from stage.model.config import StageConfig, SystemConfig
-from stage.model.exported import ExportedStage
-from stage.model.fused import compile_fused
+from stage.model.config import StageConfig
+from stage.model.fused import compile_or_tell
 from stage.model.losses import LossWeights
 from stage.predicting import predictions_of
 from stage.resuming import CHECKPOINTS, LAST, begin
 from stage.schedules import rise_and_fall
+from stage.scoring import evaluate_model, scores_of
 from stage.trained import FeatureRecipe, TrainedModel, save_model
-from stage.types import Prediction, Question
+from stage.types import Question
 
 BEST = "best"
 MAY_CHANGE = frozenset(
     {"output", "data.workers"} | {f"training.{key}" for key in ("device", "compile", "at_once", "patience")}
 )
 """Settings that a run can be gone on with when they are others."""
-ANSWERED_AT_ONCE = 32
-FRAMES_ANSWERED_AT_ONCE = 512
-"""Scores of all words and regions are kept for each of them."""
 WORTH_COMPILING = 5_000
 """Questions, counted once an epoch; compiling takes as long as some thousand of them."""
 
@@ -132,66 +128,6 @@ class StageTraining(pl.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": plateau, "monitor": "val/accuracy"}}
 
 
-class Questions(Dataset[Example]):
-    """The questions of a set as examples."""
-
-    def __init__(self, questions: QuestionSet) -> None:
-        self.questions = questions
-
-    def __len__(self) -> int:
-        return len(self.questions)
-
-    def __getitem__(self, index: int) -> Example:
-        return self.questions.example(index)
-
-
-class LikeLengths(Sampler[list[int]]):
-    """Random batches of questions of like size, so that little of a batch is padding.
-
-    Questions are shuffled, cut into pools of many batches, and each pool is sorted by size. The order depends on
-    the seed and the epoch alone, so a resumed run sees what an unbroken one would have seen. Batches are given part
-    by part, `at_once` questions at a time.
-    """
-
-    POOL = 16
-
-    def __init__(self, sizes: Sequence[int], batch_size: int, at_once: int, seed: int) -> None:
-        self.sizes = sizes
-        self.batch_size = batch_size
-        self.at_once = at_once
-        self.seed = seed
-        self.epoch = 0
-
-    @property
-    def sampler(self) -> LikeLengths:
-        """Where Lightning looks for what it tells the epoch."""
-        return self
-
-    def set_epoch(self, epoch: int) -> None:
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        whole, rest = divmod(len(self.sizes), self.batch_size)
-        return whole * math.ceil(self.batch_size / self.at_once) + math.ceil(rest / self.at_once)
-
-    def __iter__(self) -> Iterator[list[int]]:
-        generator = torch.Generator().manual_seed(self.seed * 100_003 + self.epoch)
-        order = torch.randperm(len(self.sizes), generator=generator).tolist()
-        pool = self.POOL * self.batch_size
-        batches = []
-        for first in range(0, len(order), pool):
-            like = sorted(order[first : first + pool], key=self.sizes.__getitem__)
-            batches += [like[i : i + self.batch_size] for i in range(0, len(like), self.batch_size)]
-        whole = torch.randperm(len(order) // self.batch_size, generator=generator).tolist()
-        # A short batch comes last, so that every step is one batch.
-        for batch in [batches[i] for i in whole] + batches[len(whole) :]:
-            yield from (batch[first : first + self.at_once] for first in range(0, len(batch), self.at_once))
-
-
-def with_examples(examples: list[Example]) -> tuple[Batch, list[Example]]:
-    return collate(examples), examples
-
-
 def train(config: RunConfig, *, resume: bool = True, progress: bool = True) -> tuple[TrainedModel, Scores]:
     """Train as configured; returns the model of the epoch that is kept, and its validation scores.
 
@@ -235,7 +171,7 @@ def train(config: RunConfig, *, resume: bool = True, progress: bool = True) -> t
             Questions(train_set), batch_sampler=sampler, collate_fn=collate, num_workers=config.data.workers,
             persistent_workers=config.data.workers > 0,
         ),
-        _in_order(val_set),
+        in_order(val_set),
         ckpt_path=last if last.exists() else None,
         weights_only=True,
     )  # fmt: skip
@@ -286,70 +222,6 @@ def _check_regions_are_words(config: RunConfig, questions: QuestionSet) -> None:
         )
 
 
-def evaluate_model(trained: TrainedModel, questions: QuestionSet, device: str | None = None) -> Scores:
-    """The scores of a model on all questions of a set. device: "cpu", "cuda" or by default the fastest there is."""
-    vocabulary = build_vocabulary(questions.questions)
-    batches = _predict_batches(trained, questions, for_scores=True, device=device)
-    table = join_tables([tabulate_predictions(predictions, vocabulary) for predictions in batches])
-    return scores_of(table, questions.questions, trained.stage.config)
-
-
-def scores_of(table: PredictionTable, questions: Sequence[Question], system: SystemConfig) -> Scores:
-    """Scores of the predictions of a system; of the answers alone if it does not localise."""
-    scores = evaluate(table, questions)
-    return scores if system.localises else scores.without_spans()
-
-
-def predict_all(trained: TrainedModel, questions: QuestionSet, *, fast: bool = False) -> Iterator[Prediction]:
-    """Predictions for all questions of a set, clip by clip; fast: in bfloat16 where that pays, not in float32."""
-    return chain.from_iterable(_predict_batches(trained, questions, for_scores=False, fast=fast))
-
-
-def _predict_batches(
-    trained: TrainedModel,
-    questions: QuestionSet,
-    *,
-    for_scores: bool,
-    fast: bool = False,
-    device: str | None = None,
-) -> Iterator[list[Prediction]]:
-    questions.projections = trained.projections
-    concepts = set(trained.concepts)
-    model = trained.stage
-    if isinstance(model, ExportedStage):  # its graphs are of the CPU
-        device = "cpu"
-    elif (device := device or fastest_device()) != "cpu":
-        model = deepcopy(model).to(device)
-    short = fast and bfloat16_pays(device)
-    for batch, examples in _in_order(questions):
-        with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=short):
-            answered = model.answer(batch.to(device))
-        yield predictions_of(answered, examples, concepts, for_scores=for_scores)
-
-
-def answering_order(questions: QuestionSet) -> list[list[int]]:
-    """Batches of questions: of one clip together, since they look at the same pictures; clips of like length too."""
-    sizes, asked = questions.sizes(), questions.questions
-    clips = [questions.clips[q.clip] for q in asked]
-    frames = [len(training_frames(q, clip, questions.limits)) for q, clip in zip(asked, clips, strict=True)]
-    like = sorted(range(len(asked)), key=lambda i: (clips[i].frame_count, clips[i].name, sizes[i]))
-    batches: list[list[int]] = []
-    for i in like:
-        if (
-            not batches
-            or len(batches[-1]) == ANSWERED_AT_ONCE
-            or (len(batches[-1]) + 1) * frames[i] > FRAMES_ANSWERED_AT_ONCE
-        ):
-            batches.append([])
-        batches[-1].append(i)
-    return batches
-
-
-def _in_order(questions: QuestionSet) -> DataLoader[Example]:
-    order = answering_order(questions)
-    return DataLoader(Questions(questions), batch_sampler=order, collate_fn=with_examples)
-
-
 def in_bfloat16(config: TrainingConfig) -> bool:
     """Whether a run computes in bfloat16 on this machine."""
     if config.precision != "auto":
@@ -365,15 +237,6 @@ def device_of(config: TrainingConfig) -> str:
             "training.device: PyTorch sees no GPU here; leave it at auto, or install PyTorch with CUDA"
         )
     return device
-
-
-def compile_or_tell() -> None:
-    """Compile element-wise steps; if there is nothing to do it with, say so, since it takes longer then."""
-    if reason := compile_fused():
-        print(
-            f"element-wise steps are not compiled, so a step takes up to 1.6 times as long: {reason}",
-            file=sys.stderr,
-        )
 
 
 def _trainer(config: RunConfig, checkpoints: Sequence[Callback], progress: bool) -> pl.Trainer:

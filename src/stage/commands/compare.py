@@ -21,8 +21,8 @@ def compare(
     """Print a table of the scores of models on a data folder, and how many true boxes the proposals hold."""
     from stage.layouts import open_questions
     from stage.metrics import proposal_recall
+    from stage.scoring import evaluate_model
     from stage.trained import load_model
-    from stage.training import evaluate_model
 
     scores: dict[str, Scores] = {}
     for spec in models:

@@ -33,8 +33,9 @@ def predict(
     from stage.annotation.vocabulary import BESIDE, build_vocabulary, read_vocabulary, write_vocabulary
     from stage.layouts import open_questions
     from stage.machine import fastest_device
+    from stage.model.fused import compile_or_tell
+    from stage.scoring import predict_all
     from stage.trained import load_model
-    from stage.training import compile_or_tell, predict_all
 
     trained = load_model(model)
     questions = open_questions(data, trained.limits)

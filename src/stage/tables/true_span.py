@@ -11,8 +11,8 @@ from stage.dataset import QuestionSet
 from stage.metrics import Scores
 from stage.model.losses import Proposals, score_proposals
 from stage.model.stage import Answered, Stage
+from stage.scoring import evaluate_model
 from stage.trained import TrainedModel
-from stage.training import evaluate_model
 
 
 class StageGivenSpans(Stage):

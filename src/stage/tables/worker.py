@@ -21,9 +21,10 @@ LOCK = "lock"
 def perform(run: Run) -> Result:
     """Train unless the model is there, going on from the last finished epoch; score the test questions."""
     from stage.layouts import open_questions
+    from stage.scoring import evaluate_model
     from stage.tables.true_span import scores_given_true_spans
     from stage.trained import load_model
-    from stage.training import device_of, evaluate_model, train
+    from stage.training import device_of, train
 
     minutes: float | None = None
     if not SYSTEMS[run.system].trained:
