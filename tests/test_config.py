@@ -43,6 +43,9 @@ def test_settings_can_be_changed_on_the_command_line(path: Path) -> None:
         ("training.precision", r"key=value"),
         ("output.x=1", r"output is a value"),
         ("training.epochs=[", r"not YAML"),
+        ("training.seed=-1", r"training\.seed: .*greater than or equal to 0"),
+        ("model.input_kernel=4", r"model\.input_kernel: .*must be odd.*it is 4"),
+        ("model=null", r"model: "),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_reason(path: Path, override: str, reason: str) -> None:
@@ -63,3 +66,8 @@ def test_a_file_that_is_no_configuration_is_refused(path: Path, content: str, re
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none\.yaml"):
         load_config(tmp_path / "none.yaml")
+
+
+def test_a_whole_section_can_be_set_over_a_file_of_another_kind(path: Path) -> None:
+    for settings in (["model.kind=two_stream", "model={hidden: 64}"], ["model={kind: pamn, hidden: 64}"]):
+        assert load_config(path, settings).model.system.hidden == 64

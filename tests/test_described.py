@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gzip
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from stage.config import load_config
@@ -126,3 +128,24 @@ def test_what_is_missing_is_named(root: Path) -> None:
     (root / "questions.json").unlink()
     with pytest.raises(InputError, match=r"has no annotation; put the questions there as questions.json"):
         open_questions(root / "train", Limits())
+
+
+def test_frames_in_which_nothing_was_found_are_trained_on(root: Path, tmp_path: Path) -> None:
+    with gzip.open(root / "detections.json.gz", "rt") as file:
+        found = json.load(file)
+    for clip in found.values():
+        for frame in range(0, FRAMES, 2):
+            clip["boxes"][frame], clip["object"][frame] = [], []
+    with gzip.open(root / "detections.json.gz", "wt") as file:
+        json.dump(found, file)
+    config = load_config(HUMAN, [f"data.root={root}", "data.val=dev", f"output={tmp_path / 'out'}", *SMALL])
+    _, scores = train(config, progress=False)
+    assert scores.question_count == 1
+
+
+def test_worker_processes_are_given_described_clips(root: Path) -> None:
+    questions = open_questions(root / "train", Limits())
+    before, after = questions.example(0), pickle.loads(pickle.dumps(questions)).example(0)
+    assert all(
+        np.array_equal(a.features, b.features) for a, b in zip(before.regions, after.regions, strict=True)
+    )

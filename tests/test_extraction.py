@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import cv2
@@ -9,8 +10,8 @@ import numpy as np
 import pytest
 
 from stage.errors import InputError
-from stage.extraction import extract_regions
-from stage.features.concepts import ConceptDetector
+from stage.extraction import extract_regions, films_in
+from stage.features.concepts import ConceptDetector, ConceptRegions
 from stage.features.regions import load_detector
 from stage.features.store import FeatureAttributes, FeatureStore
 from stage.media.frames import open_frames
@@ -68,8 +69,54 @@ def test_regions_are_made_clip_by_clip_and_not_twice(frames: Path, tmp_path: Pat
     extract_regions(frames, tmp_path / "out", detector, quiet, {"clip0": [1], "clip1": [2, 8]})
     assert (tmp_path / "out" / "clips" / "clip0.safetensors").stat().st_mtime_ns == written
     assert list(FeatureStore.open(tmp_path / "out").clip("clip1")) == [2, 8]
-    with pytest.raises(InputError, match="clip7"):
-        extract_regions(frames, tmp_path / "out", detector, quiet, {"clip7": [1]})
+    with pytest.raises(InputError, match=r"no film of clip clip7$"):
+        extract_regions(frames, tmp_path / "new", detector, quiet, {"clip1": [1], "clip7": [1]})
+    assert not FeatureStore.open(tmp_path / "out").has_clip("clip7")
+
+
+def test_a_clip_that_lacks_a_wanted_frame_is_looked_at_anew(frames: Path, tmp_path: Path) -> None:
+    detector = load_detector("stage")
+    shutil.rmtree(frames / "clip1")
+    (frames / "clip0" / "00008.jpg").unlink()
+
+    def look(wanted: list[int]) -> dict[int, int]:
+        extract_regions(frames, tmp_path / "out", detector, quiet, {"clip0": wanted})
+        return {
+            frame: len(found) for frame, found in FeatureStore.open(tmp_path / "out").clip("clip0").items()
+        }
+
+    written = tmp_path / "out" / "clips" / "clip0.safetensors"
+    assert look([]) == {}
+    first = look([2, 8, 14])  # the second has no image, the third is past the end
+    assert first[2] > 0 == first[8] == first[14]
+    before = written.stat().st_mtime_ns
+    look([2, 8])
+    assert written.stat().st_mtime_ns == before
+
+
+def test_folders_of_frames_have_names_with_points_and_subtitles_are_no_films(tmp_path: Path) -> None:
+    for name in ("Mr.Bean_01", "Mr.Bean_02"):
+        (tmp_path / name).mkdir()
+    for name in ("a.mp4", "a.ssa", "a.srt"):
+        (tmp_path / name).touch()
+    assert sorted(films_in(tmp_path)) == ["Mr.Bean_01", "Mr.Bean_02", "a"]
+
+
+def test_an_empty_image_is_named(frames: Path) -> None:
+    (frames / "clip0" / "00007.jpg").write_bytes(b"")
+    with pytest.raises(InputError, match=r"00007\.jpg: is not an image"):
+        list(open_frames(frames / "clip0").frames([1, 7]))
+
+
+def test_frames_without_regions_and_labels_without_words_have_vectors(frames: Path) -> None:
+    encoder = Letters()
+    concepts = ConceptRegions(lambda label: encoder.encode([label])[0], encoder.dim)
+    assert concepts.features(()).shape == (0, 26)
+    assert concepts.features(("cab", " ")).sum(1).tolist() == [3, 0]
+    asked = load_detector("concepts:minilm")
+    assert asked.name.startswith("concepts:minilm@")
+    found = asked.detect([draw(write_screenplay(episode_seed("test", 7, 0)).setting_at(3)).picture])[0]
+    assert found.features.shape == (len(found), asked.dim)
 
 
 def test_visual_concepts_are_the_words_of_labels_whatever_the_detector(frames: Path) -> None:

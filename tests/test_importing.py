@@ -126,6 +126,9 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text.pth").write_text("hello")
     with pytest.raises(InputError, match="not whole"):
         import_checkpoint(tmp_path / "text.pth")
+    (tmp_path / "empty.pth").touch()
+    with pytest.raises(InputError, match=r"not whole.*\(EOFError|not whole.*\(.+\)"):
+        import_checkpoint(tmp_path / "empty.pth")
     torch.save({"a": torch.zeros(2)}, tmp_path / "other.pth")
     with pytest.raises(InputError, match="not those of a STAGE"):
         import_checkpoint(tmp_path / "other.pth")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -294,3 +295,52 @@ def test_detections_are_found_in_a_file_of_any_spacing_and_spelling(tmp_path: Pa
     (tmp_path / "half").write_text(json.dumps(content)[:-9])
     with pytest.raises(InputError, match="not whole"):
         DetectionFile(tmp_path / "half")
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_worker_processes_are_given_a_data_set(release: Release, packed: bool) -> None:
+    root = release.write()
+    if packed:
+        pack_release(root, root / "packed", 25, quiet)
+    questions = open_questions(root / "train", Limits())
+    before = collate([questions.example(i) for i in range(3)])  # files are open now
+    after = collate([pickle.loads(pickle.dumps(questions)).example(i) for i in range(3)])
+    assert torch.equal(before.words, after.words)
+    assert torch.equal(before.pictures.elements, after.pictures.elements)
+    assert torch.equal(before.dialogue.elements, after.dialogue.elements)
+
+
+def test_packing_again_with_other_settings_is_refused(release: Release) -> None:
+    root = release.write()
+    pack_release(root, root / "packed", 2, quiet)
+    with pytest.raises(InputError, match=r"packed.*regions.*2.*3"):
+        pack_release(root, root / "packed", 3, quiet)
+    pack_release(root, root / "packed", 2, quiet)
+
+
+def test_features_that_are_no_numbers_are_named_each_time(release: Release) -> None:
+    root = release.write()
+    with h5py.File(root / "tvqa_bbt_bottom_up_pool5_hq_20_100_pca.h5", "r+") as file:
+        clip = sorted(file)[1]
+        file[clip][:, 0] = np.nan
+    for _ in range(2):
+        with pytest.raises(InputError, match=rf"{clip}, frame .*no number"):
+            pack_release(root, root / "packed", 25, quiet)
+
+
+def test_a_faulty_write_is_not_taken_for_done(release: Release, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = release.write()
+    put = FeatureStore.put_clip
+
+    def faulty(store: FeatureStore, name: str, frames: Any) -> None:
+        put(store, name, {n: replace(found, boxes=found.boxes + 1) for n, found in frames.items()})
+
+    with monkeypatch.context() as broken:
+        broken.setattr(FeatureStore, "put_clip", faulty)
+        with pytest.raises(InputError, match="disk full or faulty"):
+            pack_release(root, root / "packed", 25, quiet)
+    pack_release(root, root / "packed", 25, quiet)
+    packed, released = (
+        open_questions(place, Limits()).example(0) for place in (root / "packed" / "train", root / "train")
+    )
+    assert np.allclose(packed.regions[0].boxes, released.regions[0].boxes)

@@ -87,6 +87,20 @@ def test_a_subrip_file_is_read(tmp_path: Path) -> None:
     assert found.notes == ()
 
 
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("suffix", [".srt", ".vtt"])
+def test_a_line_that_is_a_number_is_said(tmp_path: Path, suffix: str, named: bool) -> None:
+    point, head = (",", "") if suffix == ".srt" else (".", "WEBVTT\n\n")
+    cues = [("Room\n2311", 1), ("42", 3), ("1984", 5)]
+    content = head + "\n".join(
+        (f"{i}\n" if named or (suffix == ".srt" and i == 1) else "")
+        + f"00:00:0{start}{point}000 --> 00:00:0{start + 1}{point}000\n{text}\n"
+        for i, (text, start) in enumerate(cues, 1)
+    )
+    found = read(tmp_path, content, f"lines{suffix}")
+    assert [s.text for s in found.sentences] == ["Room 2311", "42", "1984"]
+
+
 def test_a_webvtt_file_is_read(tmp_path: Path) -> None:
     assert read(tmp_path, VTT, "lines.vtt").sentences == (
         Sentence(1.0, 2.5, "Mia : Where 's the mug ?"),

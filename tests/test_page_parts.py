@@ -7,7 +7,9 @@ import pytest
 from stage.page.colours import DARK, LIGHT, SHADE, Theme
 from stage.page.timeline import _ticks, overlap, shows, within
 from stage.page.wording import percentage, plain, seconds, span_text
-from stage.types import Moment
+from stage.types import Clip, Moment
+
+LONG = Clip("long", frame_count=300)
 
 
 @pytest.mark.parametrize("first", range(1, 7))
@@ -15,8 +17,18 @@ def test_a_span_lights_exactly_the_frames_that_it_was_made_of(first: int) -> Non
     moments = [Moment(first + 6 * i, 0.1, 0.1, (), ()) for i in range(6)]
     offset = first % 6 / 3
     span = (2 * 1 + offset, 2 * (3 + 1) + offset)
-    assert [within(m, span) for m in moments] == [False, True, True, True, False, False]
-    assert shows(moments[1])[0] == pytest.approx(span[0])
+    assert [within(m, span, LONG) for m in moments] == [False, True, True, True, False, False]
+    assert shows(moments[1], LONG)[0] == pytest.approx(span[0])
+
+
+@pytest.mark.parametrize("frame_count", range(7, 13))
+def test_the_last_frame_is_lit_however_little_of_it_there_is(frame_count: int) -> None:
+    clip = Clip("short", frame_count)
+    before, last = (Moment(frame, 0.1, 0.1, (), ()) for frame in (1, 7))
+    span = clip.cut((2 + 1 / 3, 4 + 1 / 3))
+    assert 0 < span[1] - span[0] <= 2
+    assert within(last, span, clip)
+    assert not within(before, span, clip)
 
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])

@@ -13,23 +13,28 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 import stage
 from films import write_film
 from stage.annotation.questions import read_questions
 from stage.answering import Answerer, OpenFilm, within_film
+from stage.batch import Batch
 from stage.commands import main
 from stage.config import RunConfig, TrainingConfig, load_config
+from stage.dataset import QuestionSet
 from stage.errors import InputError
 from stage.examples import Limits, collate
 from stage.extraction import extract_folder
 from stage.features.columns import RegionColumns
 from stage.features.regions import load_detector
 from stage.features.text import load_text_encoder
+from stage.files import write_json
 from stage.layouts import open_questions
 from stage.loading import LikeLengths
 from stage.scoring import evaluate_model
@@ -358,6 +363,7 @@ def test_regions_of_a_film_are_as_they_were_put() -> None:
     assert list(columns) == [7]
     for name in ("boxes", "scores", "features"):
         assert np.array_equal(getattr(columns[7], name), getattr(found, name))
+        assert getattr(columns[7], name).dtype == np.float32
     assert columns[7].labels == found.labels
     with pytest.raises(KeyError):
         columns[1]
@@ -367,6 +373,8 @@ def test_a_span_ends_with_the_film(film: OpenFilm) -> None:
     clip = Clip("short", frame_count=7)
     said = Prediction(0, "short", 0, (0.6, 0.4), ((0.3, 4.3), (0.3, 2.3)))
     assert within_film(said, clip).spans == ((0.3, pytest.approx(7 / 3)), (0.3, 2.3))
+    last_frame = replace(said, spans=((7 / 3, 13 / 3),) * 2)
+    assert within_film(last_frame, clip).spans[0] == (pytest.approx(2), pytest.approx(7 / 3))
 
 
 def test_a_model_made_for_other_features_is_refused(data: Path, trained: Path, tmp_path: Path) -> None:
@@ -511,3 +519,162 @@ def test_every_module_stands_in_the_tree_of_the_documentation() -> None:
         told |= {str(folder / name) for name in re.findall(r"\w+\.py", line)}
     modules = {str(path.relative_to(package)) for path in package.rglob("*.py")}
     assert told == {name for name in modules if not name.endswith("__init__.py")}
+
+
+class Order(StageTraining):
+    """Notes which questions it is trained on."""
+
+    seen: ClassVar[list[list[float]]] = []
+
+    def training_step(self, batch: Batch, number: int) -> Tensor:
+        self.seen.append(batch.words.double().sum((1, 2, 3)).tolist())
+        return super().training_step(batch, number)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_resumed_run_sees_what_an_unbroken_one_would_have_seen(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    monkeypatch.setattr("stage.training.StageTraining", Order)
+    config = tmp_path / "run.yaml"
+
+    def seen(out: str, epochs: int) -> list[list[float]]:
+        config.write_text(RUN.format(data=data, out=tmp_path / out))
+        settings = [f"training.epochs={epochs}", f"data.workers={workers}"]
+        Order.seen.clear()
+        train(load_config(config, settings), progress=False)
+        return list(Order.seen)
+
+    unbroken = seen("unbroken", 3)
+    assert unbroken[:2] != unbroken[2:4] != unbroken[4:]
+    assert [*seen("broken", 1), *seen("broken", 3)] == unbroken
+
+
+def test_a_run_that_patience_has_ended_stays_ended_unless_there_is_more_of_it(
+    data: Path, tmp_path: Path
+) -> None:
+    config = tmp_path / "run.yaml"
+    config.write_text(RUN.format(data=data, out=tmp_path))
+    still = [
+        "training.epochs=9",
+        "training.learning_rate=1e-12",
+    ]  # nothing is learnt: the first epoch is the best
+
+    def last_epoch(patience: int) -> int:
+        train(load_config(config, [*still, f"training.patience={patience}"]), progress=False)
+        return int(torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)["epoch"])
+
+    assert [last_epoch(1), last_epoch(1), last_epoch(3)] == [1, 1, 3]
+
+
+def test_a_run_that_was_moved_keeps_its_best_epoch(data: Path, tmp_path: Path) -> None:
+    config = tmp_path / "run.yaml"
+    config.write_text(RUN.format(data=data, out=tmp_path / "here"))
+    still = ["training.epochs=2", "training.learning_rate=1e-12"]
+    train(load_config(config, still), progress=False)
+    (tmp_path / "here").rename(tmp_path / "there")
+    moved = load_config(config, [*still, "training.epochs=3", f"output={tmp_path / 'there'}"])
+    for run in (moved, moved):  # gone on with, then only loaded
+        train(run, progress=False)
+        best = torch.load(tmp_path / "there" / "checkpoints" / "best.ckpt", weights_only=True)
+        assert best["epoch"] == 0
+    assert not (tmp_path / "here").exists()
+
+
+def test_validation_questions_without_answers_are_refused(data: Path, tmp_path: Path) -> None:
+    unanswered = tmp_path / "unanswered"
+    shutil.copytree(data, unanswered)
+    questions = json.loads((unanswered / "questions.json").read_text())
+    write_json(unanswered / "questions.json", [{**q, "answer_idx": None} for q in questions])
+    config = tmp_path / "run.yaml"
+    config.write_text(RUN.format(data=data, out=tmp_path / "out"))
+    with pytest.raises(InputError, match=r"unanswered: no question has an answer_idx.*data\.val"):
+        train(load_config(config, [f"data.val={unanswered}"]), progress=False)
+
+
+def test_a_model_replaces_a_model_and_nothing_else(trained: Path, tmp_path: Path) -> None:
+    model = load_model(trained)
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "notes.txt").write_text("mine")
+    for place in (tmp_path, tmp_path / "notes.txt"):
+        with pytest.raises(InputError, match="exists and is no model"):
+            save_model(model, place)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+    (tmp_path / "empty").mkdir()
+    for _ in range(2):
+        save_model(model, tmp_path / "empty")
+
+
+def test_prediction_files_side_by_side_keep_their_words(
+    run: Run, data: Path, trained: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "predictions"
+    write_json(out / "word2idx.json", {"<unk>": 0, "unheard-of": 7, "mia": 3})
+    assert run("predict", data, out / "a.json", "--model", trained).code == 0
+    words = json.loads((out / "word2idx.json").read_text())
+    assert (words["<unk>"], words["unheard-of"], words["mia"]) == (0, 7, 3)
+    assert len(set(words.values())) == len(words) > 20
+    assert min(set(words.values()) - {0, 3, 7}) == 8
+    before = (out / "word2idx.json").stat().st_mtime_ns
+    assert run("predict", data, out / "b.json", "--model", trained).code == 0
+    assert (out / "word2idx.json").stat().st_mtime_ns == before
+    assert (out / "a.json").read_bytes() == (out / "b.json").read_bytes()
+    assert run("predict", data, out, "--model", trained).refused("is a folder")
+
+
+def test_a_model_of_released_features_is_not_asked_about_films(
+    trained: Path, tmp_path: Path, short: Path
+) -> None:
+    model = load_model(trained)
+    recipe = model.features.model_copy(
+        update={"text": "tvqa-release/text", "regions": "tvqa-release/regions"}
+    )
+    save_model(replace(model, features=recipe), tmp_path / "imported")
+    with pytest.raises(InputError, match=r"authors' release.*stage predict"):
+        Answerer.from_pretrained(tmp_path / "imported")
+
+
+def test_questions_about_clips_without_frames_are_named_before_films_are_looked_at(
+    run: Run, data: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "data"
+    shutil.copytree(data, folder)
+    write_json(folder / "frames.json", {})
+    assert run("features", "all", folder).refused("no subtitles or frame count for clip sitcom_train_5_00000")
+
+
+def test_questions_with_other_numbers_of_candidates_are_named(data: Path) -> None:
+    questions = open_questions(data, Limits())
+    fewer = replace(questions.questions[3], answers=questions.questions[3].answers[:4])
+    mixed = [*questions.questions[:3], fewer]
+    with pytest.raises(InputError, match=rf"question {fewer.qid} has 4 candidate answers, but .* has 5"):
+        QuestionSet("mixed", mixed, questions.clips, questions.source, questions.limits)
+
+
+def test_only_clips_that_are_asked_about_are_whitened_over(data: Path) -> None:
+    whole = open_questions(data, Limits())
+    clips = {**whole.clips, "silent": Clip("silent", frame_count=0)}
+    more = QuestionSet("more", whole.questions, clips, whole.source, whole.limits)
+    for questions in (whole, more):
+        questions.fit_projections(12, whiten=True, regions_are_words=False, seed=0)
+    ours, theirs = whole.projections.regions, more.projections.regions
+    assert ours is not None
+    assert theirs is not None
+    assert np.array_equal(ours.components, theirs.components)
+
+
+def test_a_span_is_known_where_the_answer_is_not(data: Path) -> None:
+    questions = open_questions(data, Limits())
+    unanswered = replace(questions.questions[0], answer_index=None)
+    asked = [unanswered, *questions.questions[1:3]]
+    mixed = QuestionSet("mixed", asked, questions.clips, questions.source, questions.limits)
+    both = collate([mixed.example(i) for i in range(3)]).targets
+    alone = collate([mixed.example(0)]).targets
+    assert both is not None
+    assert alone is not None
+    assert both.answer.tolist() == [-1, *(q.answer_index for q in asked[1:])]
+    assert (alone.start[0], alone.end[0]) == (both.start[0], both.end[0]) != (-1, -1)
+    nothing = QuestionSet(
+        "nothing", [replace(unanswered, span=None)], questions.clips, questions.source, Limits()
+    )
+    assert collate([nothing.example(0)]).targets is None

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import os
+import resource
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import save_file
 from transformers import YolosConfig, YolosForObjectDetection
 
 from stage.errors import InputError
+from stage.features.detector import ASSETS, WEIGHTS, StageDetector
 from stage.features.pca import ARRAYS_AT_ONCE, WHITENING_FLOOR, Projection, Projections, fit_pca
 from stage.features.regions import REGIONS_A_FRAME, load_detector
 from stage.features.store import FeatureAttributes, FeatureStore
+from stage.features.tensors import OPEN_FILES
 from stage.metrics.proposals import box_iou
 from stage.sitcom.drawing import draw
 from stage.sitcom.screenplay import episode_seed, write_screenplay
 from stage.sitcom.world import CAST
 from stage.types import Regions
 
+MANY = OPEN_FILES + 50
 ATTRIBUTES = FeatureAttributes("words@1", 4, "regions@1", 3)
 
 
@@ -183,3 +190,28 @@ def test_features_of_other_encoders_are_refused_with_both_names(tmp_path: Path) 
     FeatureStore.create(tmp_path, ATTRIBUTES)
     with pytest.raises(InputError, match=r"words@1.*words@2"):
         FeatureStore.create(tmp_path, FeatureAttributes("words@2", 4, "regions@1", 3))
+
+
+def test_more_files_than_a_process_may_open_are_read(tmp_path: Path) -> None:
+    store = FeatureStore.create(tmp_path, ATTRIBUTES)
+    for i in range(MANY):
+        store.put_texts({f"text {i}": np.full((1, 4), i, np.float32)})
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    opened = len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").exists() else 20
+    resource.setrlimit(resource.RLIMIT_NOFILE, (opened + OPEN_FILES + 8, limits[1]))
+    try:
+        found = FeatureStore.open(tmp_path).texts(f"text {i}" for i in range(MANY))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert [v[0, 0] for v in found] == list(range(MANY))
+
+
+@pytest.mark.parametrize("spoil", ["missing", "cut"])
+def test_a_file_that_is_no_detector_is_refused(tmp_path: Path, spoil: str) -> None:
+    whole = (ASSETS / WEIGHTS).read_bytes()
+    if spoil == "cut":
+        (tmp_path / WEIGHTS).write_bytes(whole[:-10])
+    else:
+        save_file({"a": torch.zeros(2)}, tmp_path / WEIGHTS)
+    with pytest.raises(InputError, match="is not a detector of this version"):
+        StageDetector.load(tmp_path)

@@ -164,3 +164,10 @@ def test_a_folder_is_written_in_tvqa_formats_and_completed_after_a_stop(tmp_path
     assert not list(tmp_path.rglob("*.partial"))
     with pytest.raises(InputError, match="other episodes"):
         write_sitcom(tmp_path, "test", 2)
+
+
+def test_an_error_does_not_wait_for_all_other_episodes(tmp_path: Path) -> None:
+    (tmp_path / "episodes" / ".sitcom_val_0_00000.mp4.partial").mkdir(parents=True)  # so it can't be written
+    with pytest.raises(IsADirectoryError):
+        write_sitcom(tmp_path, "val", 40)
+    assert len(list((tmp_path / "truth").glob("*.json"))) < 10

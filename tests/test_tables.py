@@ -35,7 +35,7 @@ from stage.tables.report import print_grid, write_table
 from stage.tables.runs import Result, Run, read_results, read_run, unfinished_runs, write_result
 from stage.tables.schedule import perform_all
 from stage.tables.summary import Cell, fill, notes
-from stage.tables.systems import SYSTEMS, settings_for
+from stage.tables.systems import SYSTEMS, settings_for, systems_named
 from stage.tables.true_span import StageGivenSpans, scores_given_true_spans
 from stage.tables.worker import alone_in, perform
 from stage.trained import FeatureRecipe, TrainedModel
@@ -305,6 +305,31 @@ def test_a_run_of_other_settings_is_not_taken_for_this_one(data: Path, tmp_path:
     (tmp_path / "other").symlink_to(data)
     other = unfinished_runs(data / "run.yaml", tmp_path / "other", tmp_path, ["stage"], 1, ())
     assert [run.system for run in other] == ["stage"]
+
+
+def test_what_another_command_has_finished_meanwhile_is_left_alone(data: Path, tmp_path: Path) -> None:
+    (run,) = runs_of(data, tmp_path, "stage")
+    write_json(run.folder / "run.json", json.loads(run.model_dump_json()))
+    write_result(run.folder, result("stage", run.config.training.seed))
+    (run.folder / "log.txt").write_text("what it said\n")
+    before = (run.folder / "scores.json").read_bytes()
+    assert perform_all([run], 1, lambda done, what: None) == []
+    assert (run.folder / "scores.json").read_bytes() == before
+    assert (run.folder / "log.txt").read_text() == "what it said\n"
+
+
+def test_the_same_questions_by_another_path_are_the_same(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (run,) = runs_of(data, tmp_path, "longest")
+    write_json(run.folder / "run.json", json.loads(run.model_dump_json()))
+    write_result(run.folder, result("longest", run.config.training.seed))
+    monkeypatch.chdir(data.parent)
+    assert unfinished_runs(data / "run.yaml", Path(data.name), tmp_path, ["longest"], 1, ()) == []
+
+
+def test_a_row_that_is_named_twice_is_run_once() -> None:
+    assert systems_named(["stage", "longest", "stage"]) == ["stage", "longest"]
 
 
 def test_two_processes_are_not_at_one_run(tmp_path: Path) -> None:

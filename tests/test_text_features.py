@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +90,33 @@ def test_glove_files_are_looked_up_as_written_then_in_lower_case(tmp_path: Path)
     encoder = load_text_encoder(str(path))
     assert encoder.dim == 2
     assert encoder.encode(["Mia GUITAR unheard"])[0].tolist() == [[3, 4], [5, 6], [0, 0]]
+
+
+def test_words_with_blanks_in_them_are_passed_over_as_no_text_has_them(tmp_path: Path) -> None:
+    path = tmp_path / "glove.txt"
+    path.write_text("mia 1 2\n. . . 3 4\nat name@domain.com 5 6\nguitar 7 8\n")
+    encoder = load_text_encoder(str(path))
+    assert encoder.encode(["Mia . guitar at"])[0].tolist() == [[1, 2], [0, 0], [7, 8], [0, 0]]
+    path.write_text("mia 1 2\nguitar 5 6 7\n")
+    with pytest.raises(InputError, match="line 2: 3 numbers, not 2"):
+        load_text_encoder(str(path))
+
+
+def test_an_at_sign_in_a_path_is_no_digest(folder: Path, tmp_path: Path) -> None:
+    place = tmp_path / "me@lab" / "bert"
+    shutil.copytree(folder, place)
+    encoder = load_text_encoder(str(place))
+    assert encoder.name.startswith(f"{place}@")
+    assert load_text_encoder(encoder.name).name == encoder.name
+
+
+def test_weights_that_are_not_whole_are_told_in_one_line(folder: Path, tmp_path: Path) -> None:
+    place = tmp_path / "half"
+    shutil.copytree(folder, place)
+    weights = place / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(InputError, match=r"half: no text encoder could be loaded \("):
+        load_text_encoder(str(place))
 
 
 def test_a_damaged_glove_file_is_refused_with_its_line(tmp_path: Path) -> None:

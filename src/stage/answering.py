@@ -18,6 +18,7 @@ from stage.features.columns import RegionColumns
 from stage.features.regions import RegionDetector, load_detector
 from stage.features.store import FeatureAttributes, cache_folder
 from stage.features.text import TextEncoder, load_text_encoder
+from stage.layouts import release
 from stage.media.film import Film, open_film
 from stage.media.subtitles import tokenise
 from stage.media.video import Video, fingerprint
@@ -53,6 +54,11 @@ class Answerer:
     def from_pretrained(cls, spec: str | Path = DEFAULT_MODEL) -> Answerer:
         """A packaged model by name, or a model folder. Raises InputError if its encoders can't be had."""
         model = load_model(spec)
+        if model.features.regions == release.REGION_NAME:
+            raise InputError(
+                f"{spec}: reads the features of the authors' release, which are not made from a film here; "
+                "ask it about a folder of them, with `stage predict`"
+            )
         text, detector = load_text_encoder(model.features.text), load_detector(model.features.regions)
         attributes = FeatureAttributes(text.name, text.dim, detector.name, detector.dim)
         model.check_features(attributes, "this installation")
@@ -79,8 +85,14 @@ class Answerer:
         kept = RegionCache(cache or cache_folder(), names, fingerprint(film.video.path))
         regions = self._regions(film.video, kept, progress or (lambda done, of, what: None))
         words = self.encode([s.text for s in film.sentences]) if film.sentences else []
-        features = ClipFeatures(film.clip, tuple(words), regions)
+        features = ClipFeatures(film.clip, tuple(words), regions, self.region_dim)
         return OpenFilm(self, film.video, features, (*film.notes, *kept.notes))
+
+    @property
+    def region_dim(self) -> int:
+        """Size of a region's vector as the model reads it."""
+        projection = self.model.projections.regions
+        return projection.dim if projection else self.detector.dim
 
     def encode(self, texts: Sequence[str]) -> list[Array]:
         """The words of each text as the model reads them: (words, D)"""
@@ -171,8 +183,7 @@ def evidence_of(
 
 def within_film(prediction: Prediction, clip: Clip) -> Prediction:
     """The same with spans cut where the film ends: the last frame stands for two seconds, which it may not have."""
-    spans = tuple((start, max(start, min(end, clip.duration))) for start, end in prediction.spans)
-    return replace(prediction, spans=spans)
+    return replace(prediction, spans=tuple(map(clip.cut, prediction.spans)))
 
 
 def attended_sentences(

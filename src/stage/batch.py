@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 T = TypeVar("T")
-NO_SPAN = -1
+NO_SPAN = NO_ANSWER = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +28,10 @@ class GroundingTargets:
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """The truth of a batch, for training."""
+    """The truth of a batch, as far as it is known."""
 
     answer: Tensor
-    """(N,) index of the right answer"""
+    """(N,) index of the right answer; NO_ANSWER where none is known, which can't be trained on"""
     start: Tensor
     """(N,) position of the first frame of the true span; NO_SPAN where none is known"""
     end: Tensor
@@ -82,6 +82,7 @@ class Batch:
     frame_mask: Tensor
     """(N, T)"""
     targets: Targets | None = None
+    """None if nothing is known of any question."""
     question_lengths: Tensor | None = None
     """(N,) how many of a hypothesis' words are the question's; the others are the answer's"""
 

@@ -81,6 +81,7 @@ class TrainingConfig(BaseModel):
     """plateau: halve the rate when validation accuracy stands still for `plateau_checks`; cosine: one rise and
     fall over all epochs."""
     plateau_checks: int = Field(default=10, gt=0)
+    """There is one check an epoch, so with less `patience` than this training stops before."""
     keep: Literal["best", "last"] = "best"
     """Which epoch's model is the result. The best of several checks (by validation accuracy) is luck where questions
     are few; after a cosine schedule the last one is trained better than those before it."""
@@ -91,7 +92,7 @@ class TrainingConfig(BaseModel):
     compile: Literal["auto", "never"] = "auto"
     """auto: let a C++ compiler make one loop of consecutive element-wise steps, on a CPU that has one, in a run that
     is long enough for it."""
-    seed: int = 2018
+    seed: int = Field(default=2018, ge=0, le=2**32 - 1)
     device: Literal["auto", "cpu", "gpu"] = "auto"
 
     @property
@@ -139,7 +140,7 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
         kind = _kind(content)
         _apply(content, override)
         if _kind(content) != kind:
-            _keep_what_the_kind_has(content["model"])
+            _keep_what_the_kind_has(content.get("model"))
     try:
         return RunConfig.model_validate(content)
     except ValidationError as error:
@@ -166,8 +167,8 @@ def _kind(content: Mapping[str, Any]) -> Any:
     return model.get("kind", "stage") if isinstance(model, dict) else "stage"
 
 
-def _keep_what_the_kind_has(model: dict[str, Any]) -> None:
-    if isinstance(model["kind"], str) and (config := KINDS.get(model["kind"])):
+def _keep_what_the_kind_has(model: Any) -> None:
+    if isinstance(model, dict) and (config := KINDS.get(str(model.get("kind", "stage")))):
         for key in set(model) - set(config.model_fields) - set(NOT_OF_THE_SYSTEM):
             del model[key]
 

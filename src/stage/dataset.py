@@ -29,7 +29,7 @@ class QuestionSet:
         limits: Limits,
         notes: Sequence[str] = (),
     ) -> None:
-        """Raises InputError if a question is about an unknown clip.
+        """Raises InputError if a question is about an unknown clip, or has more candidates than another, or fewer.
 
         name: where it was read from; notes: what is irregular in it, in plain words.
         """
@@ -46,6 +46,12 @@ class QuestionSet:
             )
         if not questions:
             raise InputError(f"{name}: has no questions")
+        first = questions[0]
+        if other := next((q for q in questions if len(q.answers) != len(first.answers)), None):
+            raise InputError(
+                f"{name}: question {other.qid} has {len(other.answers)} candidate answers, but {first.qid} has "
+                f"{len(first.answers)}; all must have as many"
+            )
 
     def __len__(self) -> int:
         return len(self.questions)
@@ -112,12 +118,14 @@ class QuestionSet:
         ]
 
     def example(self, index: int) -> Example:
+        """A question as vectors. Raises InputError if its features are not there or can't be read."""
         question = self.questions[index]
         clip = self.clips[question.clip]
         frames = training_frames(question, clip, self.limits)
         through = self.projections
         regions = through.of_regions(self.source.regions(clip, frames), self.limits.regions)
-        features = ClipFeatures(clip, tuple(through.of_words(self.source.sentences(clip))), regions)
+        words = tuple(through.of_words(self.source.sentences(clip)))
+        features = ClipFeatures(clip, words, regions, self.region_dim)
         hypotheses = through.of_words(self.source.hypotheses(question))
         return make_example(question, features, hypotheses, frames, self.limits)
 
@@ -126,9 +134,10 @@ class QuestionSet:
         return self.source.regions(self.clips[clip], range(1, self.clips[clip].frame_count + 1))
 
     def _region_features(self, seed: int) -> Iterator[Array]:
-        names = sorted(self.clips)
+        names = sorted({question.clip for question in self.questions})
         for i in np.random.default_rng(seed).permutation(len(names)):
-            yield np.concatenate([regions.features for regions in self.regions_of(names[i]).values()])
+            if found := self.regions_of(names[i]):
+                yield np.concatenate([regions.features for regions in found.values()])
 
     def _word_vectors(self, seed: int) -> Iterator[Array]:
         """Those of some questions, with their answers and subtitles."""

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from stage.annotation.labels import frames_of_question, positive_regions, span_in_frames
-from stage.batch import NO_SPAN, Batch, Context, GroundingTargets, Targets
+from stage.batch import NO_ANSWER, NO_SPAN, Batch, Context, GroundingTargets, Targets
 from stage.media.alignment import aligned_sentences
 from stage.types import Array, Clip, ClipFeatures, Question, Regions
 
@@ -84,15 +84,13 @@ def make_example(
         subtitles=tuple(spoken[found] for found in aligned),
         regions=regions,
         span=span_in_frames(question.span, frames, clip.clip.frame_count) if question.span else None,
-        grounding=_grounding(question, frames, regions, limits),
+        grounding=_grounding(question, frames, regions, hypotheses, limits),
     )
 
 
 def _best(regions: Regions | None, count: int, clip: ClipFeatures) -> Regions:
     if regions is None:  # a frame past the end, or one that no detector has seen
-        width = next((r.features.shape[1] for r in clip.regions.values()), 0)
-        empty = np.zeros((0,), np.float32)
-        return Regions(empty.reshape(0, 4), empty, empty.reshape(0, width))
+        return Regions.none(clip.region_dim)
     if len(regions) <= count:
         return regions
     return Regions(
@@ -101,11 +99,16 @@ def _best(regions: Regions | None, count: int, clip: ClipFeatures) -> Regions:
 
 
 def _grounding(
-    question: Question, frames: Sequence[int], regions: Sequence[Regions], limits: Limits
+    question: Question,
+    frames: Sequence[int],
+    regions: Sequence[Regions],
+    hypotheses: Sequence[Array],
+    limits: Limits,
 ) -> tuple[tuple[int, Pairs], ...]:
     if question.answer_index is None:
         return ()
-    words = question.hypotheses[question.answer_index].split()[: limits.hypothesis_words]
+    right = question.answer_index
+    words = question.hypotheses[right].split()[: min(limits.hypothesis_words, len(hypotheses[right]))]
     annotated = [position for position, frame in enumerate(frames) if question.boxes.get(frame)]
     rows = positive_regions(
         words,
@@ -174,12 +177,12 @@ def pad(arrays: Sequence[Array]) -> tuple[Tensor, Tensor]:
 
 
 def _targets(examples: Sequence[Example], regions: int) -> Targets | None:
-    answers = [e.question.answer_index for e in examples]
-    if any(answer is None for answer in answers):
+    known = [e.question.answer_index for e in examples]
+    if all(answer is None and e.span is None for answer, e in zip(known, examples, strict=True)):
         return None
-    spans = [e.span or (NO_SPAN, NO_SPAN) for e in examples]
-    start, end = torch.tensor(spans, dtype=torch.long).unbind(1)
-    return Targets(torch.tensor(answers, dtype=torch.long), start, end, _grounding_targets(examples, regions))
+    answers = torch.tensor([NO_ANSWER if answer is None else answer for answer in known])
+    start, end = torch.tensor([e.span or (NO_SPAN, NO_SPAN) for e in examples]).unbind(1)
+    return Targets(answers, start, end, _grounding_targets(examples, regions))
 
 
 def _grounding_targets(examples: Sequence[Example], regions: int) -> GroundingTargets | None:

@@ -15,13 +15,14 @@ from stage.features.store import FeatureAttributes, FeatureStore
 from stage.features.text import TextEncoder
 from stage.layouts.folder import FEATURES, QUESTIONS, read_clips
 from stage.media.frames import FrameFolder, open_frames
+from stage.media.subtitles import SUFFIXES
 from stage.media.video import Video, open_video
 from stage.types import Regions
 
 T = TypeVar("T")
 
 EPISODES = "episodes"
-NOT_FILMS = {".srt", ".vtt", ".ass", ".json", ".txt", ".md"}
+NOT_FILMS = {*SUFFIXES, ".json", ".txt", ".md"}
 FRAMES_AT_ONCE = 4
 """No faster with more, and each of a large film takes its part of memory, in the detector too."""
 TEXTS_AT_ONCE = 4096
@@ -56,9 +57,13 @@ def extract_regions(
 ) -> dict[str, int]:
     """Regions of every film, or folder of frame images, below a folder. Returns their numbers of frames.
 
-    wanted: the numbered frames of a clip to look at; without it every sixth from the first, as for any film.
+    wanted: the numbered frames of a clip to look at; without it every sixth from the first, as for any film. A clip
+    that lacks one of them in the store is looked at anew. Raises InputError if one has no film.
     """
     found = films_in(films)
+    if wanted and (absent := sorted(wanted.keys() - found.keys())):
+        others = f" (and of {len(absent) - 1} more)" if len(absent) > 1 else ""
+        raise InputError(f"{films}: has no film of clip {absent[0]}{others}")
     store = FeatureStore.create(out, FeatureAttributes(regions=detector.name, region_dim=detector.dim))
     counts = {}
     for done, (name, path) in enumerate(found.items()):
@@ -66,19 +71,27 @@ def extract_regions(
         if wanted is None or name in wanted:
             film = open_frames(path) if path.is_dir() else open_video(path)
             counts[name] = film.frame_count
-            if not store.has_clip(name):
-                frames = wanted[name] if wanted else film.model_frames()
-                store.put_clip(name, dict(detect_frames(film, frames, detector)))
-    if wanted and (absent := sorted(wanted.keys() - found.keys())):
-        raise InputError(f"{films}: has no film of clip {absent[0]}, nor of {len(absent) - 1} others")
+            frames = wanted[name] if wanted else film.model_frames()
+            if not (store.has_clip(name) and store.clip(name).keys() >= set(frames)):
+                # Frames that can't be seen, such as those past the film's end, are known to be empty.
+                unseen = dict.fromkeys(frames, Regions.none(detector.dim))
+                store.put_clip(name, unseen | dict(detect_frames(film, frames, detector)))
     return counts
 
 
 def frames_asked(folder: Path) -> dict[str, list[int]]:
-    """For each clip of a data folder, the numbered frames that its questions are seen through."""
+    """For each clip of a data folder, the numbered frames that its questions are seen through.
+
+    Raises InputError if a question is about a clip that the folder does not have.
+    """
     clips = read_clips(folder)
     asked: dict[str, set[int]] = {name: set() for name in clips}
     for question in read_questions(folder / QUESTIONS):
+        if question.clip not in clips:
+            raise InputError(
+                f"{folder}: no subtitles or frame count for clip {question.clip}, "
+                f"which question {question.qid} is about"
+            )
         asked[question.clip].update(frames_of_question(question, clips[question.clip].frame_count))
     return {name: sorted(frames) for name, frames in asked.items()}
 
@@ -99,11 +112,12 @@ def films_in(folder: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         if not path.name.startswith(".") and (path.is_dir() or path.suffix.lower() not in NOT_FILMS):
-            if path.stem in found:
+            name = path.name if path.is_dir() else path.stem
+            if name in found:
                 raise InputError(
-                    f"{folder}: {found[path.stem].name} and {path.name} are of one name; move one away"
+                    f"{folder}: {found[name].name} and {path.name} are of one name; move one away"
                 )
-            found[path.stem] = path
+            found[name] = path
     if not found:
         raise InputError(f"{folder}: holds no films and no folders of frames")
     return found

@@ -7,6 +7,7 @@ import json
 import os
 import zlib
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from stage.errors import InputError
@@ -14,13 +15,33 @@ from stage.errors import InputError
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write beside the file, then put it in its place."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-        partial.write_bytes(content)
-        os.replace(partial, path)
+        try:
+            partial.write_bytes(content)
+            os.replace(partial, path)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
     except OSError as error:
-        raise InputError(f"{path}: can't be written ({error.strerror}); choose another place") from None
+        raise _not_writable(path, error) from None
+
+
+def check_writable(path: Path) -> None:
+    """Raises InputError if a file can't be written there: for what takes long to compute, before it is."""
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; give the name of a file")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise _not_writable(path, error) from None
+
+
+def _not_writable(path: Path, error: OSError) -> InputError:
+    return InputError(f"{path}: can't be written ({error.strerror}); choose another place")
 
 
 def write_text(path: Path, content: str) -> None:

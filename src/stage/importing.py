@@ -11,7 +11,7 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
-from stage.errors import InputError
+from stage.errors import InputError, first_line
 from stage.examples import Limits
 from stage.features.pca import Projections
 from stage.files import read_json
@@ -72,7 +72,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         raise InputError(
             f"{path}: holds more than weights, or is not whole, and was not read, since unpickling it could run "
             f"code; save its state_dict alone with torch.save(model.state_dict(), ...) where you trust it "
-            f"({str(error).splitlines()[0][:160]})"
+            f"({first_line(error)[:160]})"
         ) from None
     for key in ("model", "state_dict", "net"):
         if isinstance(loaded, Mapping) and isinstance(loaded.get(key), Mapping):

@@ -74,6 +74,7 @@ class LikeLengths(Sampler[list[int]]):
 
 
 def with_examples(examples: list[Example]) -> tuple[Batch, list[Example]]:
+    """A batch, and what it was made of, which predictions are told by."""
     return collate(examples), examples
 
 
@@ -96,5 +97,6 @@ def answering_order(questions: QuestionSet) -> list[list[int]]:
 
 
 def in_order(questions: QuestionSet) -> DataLoader[Example]:
+    """All questions as batches with their examples, in the order in which they are answered soonest."""
     order = answering_order(questions)
     return DataLoader(Questions(questions), batch_sampler=order, collate_fn=with_examples)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 ONE_GB = 1 << 30
+HALF_A_HEAP = 32 << 20
 KERNELS_KEPT = 200
 BYTES_OF_MAXRSS = 1 if sys.platform == "darwin" else 1024
 
@@ -30,7 +31,8 @@ def keep_memory() -> None:
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        mallopt(M_MMAP_THRESHOLD, ONE_GB)
+        if not mallopt(M_MMAP_THRESHOLD, ONE_GB):  # older ones refuse more than half of a thread's heap
+            mallopt(M_MMAP_THRESHOLD, HALF_A_HEAP)
         mallopt(M_TRIM_THRESHOLD, 2 * ONE_GB - 1)
 
 

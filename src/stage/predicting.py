@@ -8,6 +8,7 @@ import torch
 
 from stage.annotation.labels import span_in_seconds
 from stage.batch import Batch
+from stage.concepts import is_content_word
 from stage.examples import Example, collate
 from stage.model.build import VideoQA
 from stage.model.stage import Answered
@@ -67,7 +68,8 @@ def grounded_words(
 ) -> Iterable[WordBoxes]:
     """The boxes of concept words (lower case), for some of the hypotheses, at the given frame positions.
 
-    scores: (T, K, L_h, N_o). Words without a box over the threshold are given with none.
+    scores: (T, K, L_h, N_o). concepts: without any, all content words are looked for. Words without a box over the
+    threshold are given with none.
     """
     for t in positions:
         regions = example.regions[t]
@@ -76,7 +78,7 @@ def grounded_words(
                 continue
             words = hypothesis.split()[: len(example.hypotheses[k])]
             for i, word in enumerate(words):
-                if word.lower() in concepts:
+                if word.lower() in concepts if concepts else is_content_word(word):
                     found = scores[t, k, i, : len(regions)]
                     boxes = sorted(
                         (

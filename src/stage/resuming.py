@@ -44,6 +44,15 @@ def begin(
     return last
 
 
+def finished_epochs(last: Path) -> int:
+    """How many epochs were finished when a checkpoint was written; 0 if there is none."""
+    if not last.exists():
+        return 0
+    import torch
+
+    return int(torch.load(last, weights_only=True, map_location="cpu")["epoch"]) + 1
+
+
 def difference(before: Settings, now: Settings, without: Collection[str] = ()) -> str:
     """The first setting that differs, in words; empty if none does. without: names, as "section.key"."""
     ours, theirs = dict(_flat(now)), dict(_flat(before))

@@ -23,7 +23,7 @@ from stage.features.text import PACKAGED_BERT
 from stage.model.baselines.longest import Longest
 from stage.model.build import TrainableConfig, VideoQA, build_model
 from stage.model.config import StageConfig, SystemConfig
-from stage.model.exported import GROUNDING, ExportedStage, export_graphs
+from stage.model.exported import GROUNDING, SCORING, ExportedStage, export_graphs
 from stage.model.stage import Stage
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from stage.features.store import FeatureAttributes
 
 CONFIG, WEIGHTS, CARD = "config.json", "weights.safetensors", "card.md"
+OF_A_MODEL = {CONFIG, WEIGHTS, CARD, GROUNDING, SCORING}
 PACKAGED = Path(__file__).parent / "assets" / "models"
 DEFAULT_MODEL = "sitcom"
 LONGEST = "longest"
@@ -77,7 +78,8 @@ class TrainedModel:
         if isinstance(self.stage, Longest):
             return
         ours = self.features
-        for made_for, given in ((ours.text, found.text), (ours.regions, found.regions)):
+        seen = ours.regions if self.stage.config.reads_video else found.regions
+        for made_for, given in ((ours.text, found.text), (seen, found.regions)):
             if made_for != given:
                 raise InputError(
                     f"{where}: has features of {given}, but the model {self.name} was made for those of "
@@ -96,12 +98,22 @@ class TrainedModel:
 
 
 def save_model(model: TrainedModel, folder: Path, card: str = "") -> None:
-    """Write a model to a folder, whole or not at all. An older model there is replaced."""
+    """Write a model to a folder, whole or not at all. An older model there is replaced.
+
+    Raises InputError if the folder holds anything else.
+    """
+    check_place(folder)
     with _made(folder) as making:
         (making / CONFIG).write_text(_config_of(model))
         if card:
             (making / CARD).write_text(card)
         (making / WEIGHTS).write_bytes(save(_tensors(model)))
+
+
+def check_place(folder: Path) -> None:
+    """Raises InputError if a model written to this folder would replace anything but a model of ours."""
+    if folder.exists() and (not folder.is_dir() or {path.name for path in folder.iterdir()} - OF_A_MODEL):
+        raise InputError(f"{folder}: exists and is no model; choose another place")
 
 
 def export_model(model: TrainedModel, folder: Path) -> None:
@@ -115,6 +127,7 @@ def export_model(model: TrainedModel, folder: Path) -> None:
         raise InputError(f"{model.name}: is {kind}; give a model of kind stage, as `stage train` writes it")
     if folder.exists() and not (folder / GROUNDING).is_file():
         raise InputError(f"{folder}: exists and is no exported model; choose another place")
+    check_place(folder)
     with _made(folder) as making:
         (making / CONFIG).write_text(_config_of(model))
         (making / WEIGHTS).write_bytes(save(_projection_tensors(model)))

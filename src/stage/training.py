@@ -11,7 +11,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
+from pytorch_lightning.callbacks import Callback, RichProgressBar
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from torch import Tensor
 from torch.utils.data import DataLoader
@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader
 from stage.annotation.predictions import PredictionTable, join_tables, tabulate_predictions
 from stage.annotation.vocabulary import build_vocabulary
 from stage.batch import Batch
+from stage.checkpoints import MONITORED, BestEpoch, EveryEpoch, Patience
 from stage.config import RunConfig, TrainingConfig, settings_of
 from stage.dataset import QuestionSet
 from stage.errors import InputError
@@ -34,13 +35,13 @@ from stage.model.config import StageConfig
 from stage.model.fused import compile_or_tell
 from stage.model.losses import LossWeights
 from stage.predicting import predictions_of
-from stage.resuming import CHECKPOINTS, LAST, begin
+from stage.resuming import CHECKPOINTS, begin, finished_epochs
 from stage.schedules import rise_and_fall
 from stage.scoring import evaluate_model, scores_of
-from stage.trained import FeatureRecipe, TrainedModel, save_model
+from stage.trained import FeatureRecipe, TrainedModel, check_place, save_model
 from stage.types import Question
 
-BEST = "best"
+MODEL = "model"
 MAY_CHANGE = frozenset(
     {"output", "data.workers"} | {f"training.{key}" for key in ("device", "compile", "at_once", "patience")}
 )
@@ -95,7 +96,7 @@ class StageTraining(pl.LightningModule):
         self.tables = []
         give_memory_back()
         shown = {
-            "val/accuracy": scores.qa_accuracy,
+            MONITORED: scores.qa_accuracy,
             "val/miou": scores.temporal_miou,
             "val/asa": scores.answer_span_accuracy,
             "val/map": scores.grounding_map,
@@ -104,9 +105,7 @@ class StageTraining(pl.LightningModule):
             self.log(name, math.nan if value is None else value, prog_bar=True)
 
     def scores(self) -> Scores:
-        table = join_tables(self.tables)
-        seen = set(table.qid.tolist())
-        return scores_of(table, [q for q in self.questions if q.qid in seen], self.model.config)
+        return scores_of(join_tables(self.tables), self.questions, self.model.config)
 
     def transfer_batch_to_device(
         self, loaded: Batch | tuple[Batch, list[Example]], device: torch.device, _: int
@@ -125,7 +124,7 @@ class StageTraining(pl.LightningModule):
         plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
             optimizer, mode="max", factor=0.5, patience=c.plateau_checks
         )
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": plateau, "monitor": "val/accuracy"}}
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": plateau, "monitor": MONITORED}}
 
 
 def train(config: RunConfig, *, resume: bool = True, progress: bool = True) -> tuple[TrainedModel, Scores]:
@@ -137,14 +136,20 @@ def train(config: RunConfig, *, resume: bool = True, progress: bool = True) -> t
     keep_memory()
     c = config.training
     device = device_of(c)
-    pl.seed_everything(c.seed, workers=True, verbose=False)
     train_set = open_questions(config.data.place(config.data.train), config.data.limits).answered()
     val_set = open_questions(config.data.place(config.data.val), config.data.limits)
     for note in dict.fromkeys(train_set.notes + val_set.notes):
         print(note, file=sys.stderr)
     train_set.check_same_features(val_set)
+    if all(question.answer_index is None for question in val_set.questions):
+        raise InputError(
+            f"{val_set.name}: no question has an answer_idx, so no epoch can be chosen by it; set another data.val"
+        )
     _check_regions_are_words(config, train_set)
+    check_place(config.output / MODEL)
     last = _begin(config, resume)
+    done = finished_epochs(last)
+    pl.seed_everything((c.seed + done) % 2**32, workers=True, verbose=False)
     train_set.fit_projections(
         config.model.region_components,
         whiten=config.model.whiten,
@@ -157,14 +162,10 @@ def train(config: RunConfig, *, resume: bool = True, progress: bool = True) -> t
         compile_or_tell()
     model = build_model(config.model.system.model_copy(update=sizes))
     sampler = LikeLengths(train_set.sizes(), c.batch_size, c.batch_size // c.parts, c.seed)
+    sampler.set_epoch(done)  # Lightning tells it after a worker has asked for the first batches
     module = StageTraining(model, c, math.ceil(len(sampler) / c.parts), val_set.questions, train_set.concepts)
-    folder = config.output / CHECKPOINTS
-    best = ModelCheckpoint(
-        folder, filename=BEST, monitor="val/accuracy", mode="max", enable_version_counter=False
-    )
-    # Not save_last of the one above: it writes nothing after an epoch that was no better.
-    every_epoch = ModelCheckpoint(folder, filename=LAST, enable_version_counter=False)
-    trainer = _trainer(config, [best, every_epoch], progress)
+    best, every_epoch = BestEpoch(last.parent), EveryEpoch(last.parent)
+    trainer = _trainer(config, [best, every_epoch, Patience(c.patience)], progress)
     trainer.fit(
         module,
         DataLoader(
@@ -186,7 +187,7 @@ def train(config: RunConfig, *, resume: bool = True, progress: bool = True) -> t
         tuple(sorted(train_set.concepts)),
         config.data.limits,
     )
-    save_model(trained, config.output / "model")
+    save_model(trained, config.output / MODEL)
     return trained, evaluate_model(trained, val_set, device)
 
 
@@ -239,17 +240,10 @@ def device_of(config: TrainingConfig) -> str:
     return device
 
 
-def _trainer(config: RunConfig, checkpoints: Sequence[Callback], progress: bool) -> pl.Trainer:
+def _trainer(config: RunConfig, callbacks: Sequence[Callback], progress: bool) -> pl.Trainer:
     c = config.training
-    callbacks: list[Callback] = [
-        *checkpoints,
-        EarlyStopping("val/accuracy", mode="max", patience=c.patience, check_finite=False),
-    ]
-    if progress:
-        callbacks.append(RichProgressBar())
-    table = CSVLogger(
-        config.output, "logs"
-    )  # a resumed run gets a folder of its own beside the earlier one's
+    # A resumed run gets a folder of its own beside the earlier one's.
+    table = CSVLogger(config.output, "logs")
     return pl.Trainer(
         max_epochs=c.epochs,
         accelerator=device_of(c),  # not auto, which may be a device that nothing was tested on
@@ -257,7 +251,7 @@ def _trainer(config: RunConfig, checkpoints: Sequence[Callback], progress: bool)
         precision="bf16-mixed" if in_bfloat16(c) else "32-true",
         accumulate_grad_batches=c.parts,
         gradient_clip_val=c.gradient_clip,
-        callbacks=callbacks,
+        callbacks=[*callbacks, RichProgressBar()] if progress else [*callbacks],
         enable_progress_bar=progress,
         enable_model_summary=False,
         logger=[table, TensorBoardLogger(config.output, "logs", version=table.version)],

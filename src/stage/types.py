@@ -68,6 +68,11 @@ class Clip:
     def duration(self) -> float:
         return self.frame_count / FRAMES_PER_SECOND
 
+    def cut(self, span: tuple[float, float]) -> tuple[float, float]:
+        """What the clip has of a span in seconds: the last of its numbered frames at least, a third of a second."""
+        start = min(span[0], max(0.0, self.duration - 1 / FRAMES_PER_SECOND))
+        return start, max(start, min(span[1], self.duration))
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -105,6 +110,11 @@ class Regions:
     def __len__(self) -> int:
         return len(self.boxes)
 
+    @classmethod
+    def none(cls, dim: int) -> Regions:
+        """Of a frame in which nothing was found, or that nobody has seen. dim: D"""
+        return cls(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, dim), np.float32))
+
 
 @dataclass(frozen=True, slots=True)
 class ClipFeatures:
@@ -115,6 +125,8 @@ class ClipFeatures:
     """For each sentence of the clip: (words of the sentence, D_text)."""
     regions: Mapping[int, Regions]
     """Numbered frame -> what is in it."""
+    region_dim: int
+    """Size of a region's vector."""
 
 
 @dataclass(frozen=True, slots=True)

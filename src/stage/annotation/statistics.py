@@ -40,6 +40,7 @@ class Statistics:
 
 
 def statistics(questions: Sequence[Question]) -> Statistics:
+    """Count what there is of questions, clips, spans (seconds) and boxes (pixels)."""
     every_box = [box for q in questions for boxes in q.boxes.values() for box in boxes]
     return Statistics(
         questions=len(questions),
@@ -78,6 +79,7 @@ def _ratio(count: int, of: int) -> str:
 
 
 def print_statistics(found: Statistics, title: str) -> None:
+    """As a table on the terminal."""
     table = Table(title=title, show_header=False)
     for what, count in rows(found):
         table.add_row(what, count)

@@ -44,6 +44,21 @@ def write_vocabulary(path: Path, vocabulary: Mapping[str, int]) -> None:
     write_json(path, dict(vocabulary))
 
 
+def extend_vocabulary(path: Path, questions: Iterable[Question]) -> dict[str, int]:
+    """Ids for all words of questions, written to `path`.
+
+    What has an id there keeps it, since prediction files beside it may go by it. Raises InputError if what is there
+    is no vocabulary.
+    """
+    numbered = read_vocabulary(path) if path.exists() else {}
+    words = [word for word in build_vocabulary(questions) if word not in numbered]
+    if words:
+        first = max(numbered.values(), default=-1) + 1
+        numbered |= {word: i for i, word in enumerate(words, first)}
+        write_vocabulary(path, numbered)
+    return numbered
+
+
 def build_vocabulary(questions: Iterable[Question]) -> dict[str, int]:
     """Ids for all words and labels of questions and answers, lower case; 0 is for words not among them."""
     words: set[str] = set()

@@ -12,7 +12,8 @@ from typing import Any, Protocol
 
 import torch
 
-from stage.errors import InputError
+from stage.errors import InputError, first_line
+from stage.features.hub import CANT_BE_LOADED, loading
 
 PACKAGED = "hanta"
 PACKAGE, PACKAGED_MODEL = "HanTa", "morphmodel_en.pgz"
@@ -82,12 +83,13 @@ class TransformersTagger:
         from transformers import AutoModelForTokenClassification, AutoTokenizer
 
         try:
-            tokenizer = AutoTokenizer.from_pretrained(spec, local_files_only=local, use_fast=True)
-            model = AutoModelForTokenClassification.from_pretrained(
-                spec, local_files_only=local, use_safetensors=True
-            )
-        except (OSError, ValueError, KeyError) as error:
-            raise InputError(f"{spec}: no tagger could be loaded ({str(error).splitlines()[0]})") from None
+            with loading(local=local):
+                tokenizer = AutoTokenizer.from_pretrained(spec, local_files_only=local, use_fast=True)
+                model = AutoModelForTokenClassification.from_pretrained(
+                    spec, local_files_only=local, use_safetensors=True
+                )
+        except CANT_BE_LOADED as error:
+            raise InputError(f"{spec}: no tagger could be loaded ({first_line(error)})") from None
         labels = [_tag(label) for label in model.config.id2label.values()]
         if not NOUNS.intersection(labels):
             raise InputError(

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
-
-from stage.metrics import Scores
 
 
 def compare(
@@ -19,17 +16,19 @@ def compare(
     out: Annotated[Path | None, typer.Option("--json", help="Write all scores as JSON.")] = None,
 ) -> None:
     """Print a table of the scores of models on a data folder, and how many true boxes the proposals hold."""
+    from stage.files import write_json
     from stage.layouts import open_questions
     from stage.metrics import proposal_recall
     from stage.scoring import evaluate_model
     from stage.trained import load_model
 
-    scores: dict[str, Scores] = {}
+    asked = {}
     for spec in models:
         trained = load_model(spec)
         questions = open_questions(data, trained.limits)
         trained.check_features(questions.source.attributes, questions.name)
-        scores[spec] = evaluate_model(trained, questions)
+        asked[spec] = trained, questions
+    scores = {spec: evaluate_model(trained, questions) for spec, (trained, questions) in asked.items()}
     table = Table(title=f"{len(questions)} questions on {len(questions.clips)} clips of {data}")
     for column in ("model", "QA Acc.", "Temp. mIoU", "ASA", "Grd. mAP"):
         table.add_column(column, justify="left" if column == "model" else "right")
@@ -40,4 +39,4 @@ def compare(
     recall = proposal_recall(questions.questions, questions.regions_of)
     print(f"recall of true boxes by the 20 best regions of a frame (IoU 0.5): {recall:.4f}")
     if out:
-        out.write_text(json.dumps({spec: found.to_json() for spec, found in scores.items()}, indent=1))
+        write_json(out, {spec: found.to_json() for spec, found in scores.items()})

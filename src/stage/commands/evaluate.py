@@ -28,6 +28,6 @@ def evaluate(
     scores = score(
         read_predictions(predictions), read_questions(annotation), vocabulary_of(predictions, vocabulary)
     )
+    print_scores(scores)
     if out:
         write_json(out, scores.to_json())
-    print_scores(scores)

@@ -14,8 +14,8 @@ def finetune_text(
     text: Annotated[str, typer.Option(help="minilm, or a BERT (folder or hub name).")] = "minilm",
     epochs: Annotated[int, typer.Option(min=1)] = 3,
     batch_size: Annotated[int, typer.Option(min=1)] = 32,
-    learning_rate: Annotated[float, typer.Option()] = 5e-5,
-    seed: Annotated[int, typer.Option()] = 2018,
+    learning_rate: Annotated[float, typer.Option(min=0)] = 5e-5,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1)] = 2018,
 ) -> None:
     """Fine-tune a BERT on subtitles and question-answer pairs with masked words and next sentences."""
     from stage.features.finetuning import finetune

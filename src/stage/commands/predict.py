@@ -17,7 +17,9 @@ def predict(
     ] = "sitcom",
     vocabulary: Annotated[
         Path | None,
-        typer.Option(help="word2idx of the data set; without it one is made and written beside OUT."),
+        typer.Option(
+            help="word2idx of the data set; without it the one beside OUT, with the words that it lacks."
+        ),
     ] = None,
     fast: Annotated[
         bool,
@@ -30,7 +32,8 @@ def predict(
 ) -> None:
     """Predict answers, spans and boxes in the layout that the leaderboard and `stage evaluate` read."""
     from stage.annotation.predictions import write_predictions
-    from stage.annotation.vocabulary import BESIDE, build_vocabulary, read_vocabulary, write_vocabulary
+    from stage.annotation.vocabulary import BESIDE, extend_vocabulary, read_vocabulary
+    from stage.files import check_writable
     from stage.layouts import open_questions
     from stage.machine import fastest_device
     from stage.model.fused import compile_or_tell
@@ -42,9 +45,9 @@ def predict(
     trained.check_features(questions.source.attributes, questions.name)
     for note in questions.notes:
         print(f"{questions.name}: {note}", file=sys.stderr)
+    check_writable(out)
     if vocabulary is None:
-        words = build_vocabulary(questions.questions)
-        write_vocabulary(out.parent / BESIDE, words)
+        words = extend_vocabulary(out.parent / BESIDE, questions.questions)
     else:
         words = read_vocabulary(vocabulary)
     if fast and fastest_device() == "cpu":

@@ -37,29 +37,31 @@ def remake(
     from stage.config import load_config
     from stage.features.detector import ASSETS, WEIGHTS
     from stage.features.detector_training import train_detector
+    from stage.files import write_text
     from stage.processors import usable_cores
     from stage.sitcom.benchmark import SEED, SPLITS, VERSION, publish
     from stage.sitcom.episodes import write_sitcom
     from stage.trained import CARD, PACKAGED
     from stage.training import train
 
+    runs = runs / f"version-{VERSION}"  # what is found done must have learnt from these episodes
+    places = [f"data.train={data / 'train'}", f"data.val={data / 'val'}"]
+    configs = {
+        name: load_config(CONFIG, [*places, f"output={runs / name}", *changes])
+        for name, changes in VARIANTS.items()
+    }
     for split, size in SPLITS.items():
         write_sitcom(data / split, split, size.episodes, SEED, usable_cores(), size.questions)
     publish(data)
     if not (ASSETS / WEIGHTS).exists():
         train_detector(ASSETS)
     make_all([data / split for split in SPLITS])
-    runs = runs / f"version-{VERSION}"  # what is found done must have learnt from these episodes
-    for name, changes in VARIANTS.items():
-        folder = runs / name
-        settings = [f"data.train={data / 'train'}", f"data.val={data / 'val'}", f"output={folder}", *changes]
-        if not (folder / "model").exists():
+    for name, config in configs.items():
+        card = config.output / "model" / CARD
+        if not card.exists():  # it is written last
             began = time.monotonic()
-            config = load_config(CONFIG, settings)
             train(config)
-            (folder / "model" / CARD).write_text(
-                _card(name, changes, config.training.seed, time.monotonic() - began)
-            )
+            write_text(card, _card(name, VARIANTS[name], config.training.seed, time.monotonic() - began))
     compare(data / "test", [str(runs / name / "model") for name in VARIANTS], runs / "scores.json")
     _add_scores(runs)
     shutil.copytree(runs / "full" / "model", PACKAGED / "sitcom", dirs_exist_ok=True)

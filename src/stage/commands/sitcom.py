@@ -18,10 +18,11 @@ def sitcom(
         Split | None, typer.Option(help="Splits never share an episode; train unless given.")
     ] = None,
     episodes: Annotated[
-        int | None, typer.Option(min=1, help="How many episodes; as published unless given.")
+        int | None, typer.Option(min=1, max=10_000, help="How many episodes; as published unless given.")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(help="Another seed gives other episodes; as published unless given.")
+        int | None,
+        typer.Option(min=0, max=99, help="Another seed gives other episodes; as published unless given."),
     ] = None,
     questions: Annotated[
         int | None,

@@ -19,7 +19,7 @@ def train(
         typer.Option(help="Go on from the last finished epoch of an earlier run in the same output folder."),
     ] = True,
 ) -> None:
-    """Train STAGE; the best model by validation accuracy is left in OUTPUT/model."""
+    """Train STAGE; the model of the epoch that is kept is left in OUTPUT/model."""
     from stage.config import load_config
 
     run = load_config(config, set_ or ())

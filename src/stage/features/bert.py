@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stage.errors import InputError
+from stage.errors import InputError, first_line
+from stage.features.hub import CANT_BE_LOADED, loading
 from stage.features.text import PACKAGED_BERT
 from stage.machine import fastest_device
 from stage.types import Array
@@ -78,12 +79,11 @@ class BertEncoder:
         from transformers import AutoModel, AutoTokenizer
 
         try:
-            tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local, use_fast=True)
-            model = AutoModel.from_pretrained(source, local_files_only=local, use_safetensors=True)
-        except (OSError, ValueError, KeyError) as error:
-            raise InputError(
-                f"{source}: no text encoder could be loaded ({str(error).splitlines()[0]})"
-            ) from None
+            with loading(local=local):
+                tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local, use_fast=True)
+                model = AutoModel.from_pretrained(source, local_files_only=local, use_safetensors=True)
+        except CANT_BE_LOADED as error:
+            raise InputError(f"{source}: no text encoder could be loaded ({first_line(error)})") from None
         return cls(model, tokenizer, name)
 
     @property

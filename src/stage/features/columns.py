@@ -15,14 +15,17 @@ from stage.types import Regions
 
 
 class RegionColumns(Mapping[int, Regions]):
-    """Numbered frame -> its regions, for the frames that were put in so far."""
+    """Numbered frame -> its regions, for the frames that were put in so far.
+
+    Features are kept in float16, as in a store: whether they were or not, an answer is the same.
+    """
 
     def __init__(self, frames: Sequence[int], dim: int) -> None:
         """frames: those that there is room for. dim: size of a region's features."""
         self._rows = {frame: row for row, frame in enumerate(frames)}
         room = (len(frames), REGIONS_A_FRAME)
         self._boxes, self._scores = np.zeros((*room, 4), np.float32), np.zeros(room, np.float32)
-        self._features = np.zeros((*room, dim), np.float32)
+        self._features = np.zeros((*room, dim), np.float16)
         self._labels: dict[int, tuple[str, ...]] = {}
         self._counts: dict[int, int] = {}
 
@@ -35,7 +38,8 @@ class RegionColumns(Mapping[int, Regions]):
     def __getitem__(self, frame: int) -> Regions:
         row, count = self._rows[frame], self._counts[frame]
         boxes, scores = self._boxes[row, :count], self._scores[row, :count]
-        return Regions(boxes, scores, self._features[row, :count], self._labels[frame])
+        features = self._features[row, :count].astype(np.float32)
+        return Regions(boxes, scores, features, self._labels[frame])
 
     def __iter__(self) -> Iterator[int]:
         return iter(self._counts)

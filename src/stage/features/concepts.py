@@ -11,32 +11,35 @@ from dataclasses import replace
 import numpy as np
 
 from stage.errors import InputError
-from stage.features.regions import RegionDetector
+from stage.features.regions import CONCEPTS, RegionDetector
 from stage.features.text import TextEncoder
 from stage.types import Array, Image, Regions
 
 
 class ConceptRegions:
-    """Labels to features: the mean of the label's word vectors."""
+    """Labels to features: the mean of the label's word vectors; zeros for a label without words."""
 
-    def __init__(self, vectors: Callable[[str], Array]) -> None:
+    def __init__(self, vectors: Callable[[str], Array], dim: int) -> None:
         """vectors: label -> (words, dim)"""
         self._vectors = vectors
+        self._dim = dim
         self._known: dict[str, Array] = {}
 
     @staticmethod
     def name_for(text_name: str) -> str:
         """What features made with a text encoder are called."""
-        return f"concepts:{text_name}"
+        return f"{CONCEPTS}{text_name}"
 
     def features(self, labels: Sequence[str]) -> Array:
         """(labels, dim)"""
         for label in labels:
             if label not in self._known:
-                self._known[label] = self._vectors(label).mean(axis=0)
-        if not labels:
-            return np.zeros((0, 0), np.float32)
-        return np.stack([self._known[label] for label in labels])
+                words = self._vectors(label)
+                self._known[label] = words.mean(axis=0) if len(words) else np.zeros(self._dim, np.float32)
+        found = np.zeros((len(labels), self._dim), np.float32)
+        for i, label in enumerate(labels):
+            found[i] = self._known[label]
+        return found
 
 
 class ConceptDetector:
@@ -45,7 +48,7 @@ class ConceptDetector:
     def __init__(self, detector: RegionDetector, encoder: TextEncoder) -> None:
         self.detector = detector
         self.encoder = encoder
-        self.concepts = ConceptRegions(lambda label: encoder.encode([label])[0])
+        self.concepts = ConceptRegions(lambda label: encoder.encode([label])[0], encoder.dim)
 
     @property
     def name(self) -> str:

@@ -21,7 +21,8 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from stage.errors import InputError
+from stage.errors import InputError, first_line
+from stage.features.hub import CANT_BE_LOADED
 from stage.features.regions import PACKAGED_DETECTOR, REGIONS_A_FRAME
 from stage.machine import bfloat16_pays
 from stage.sitcom.world import CAST, FURNITURE, HELD, PLACES, WORN
@@ -185,13 +186,13 @@ class StageDetector:
             )
         net = DetectorNet()
         try:
-            net.load_state_dict(
-                {name: value.float() for name, value in load_file(path).items()}, strict=False
-            )
-        except RuntimeError as error:
-            raise InputError(
-                f"{path}: is not a detector of this version ({str(error).splitlines()[0]})"
-            ) from None
+            weights = {name: value.float() for name, value in load_file(path).items()}
+            counters = {
+                name: value for name, value in net.state_dict().items() if not value.is_floating_point()
+            }
+            net.load_state_dict(counters | weights)
+        except CANT_BE_LOADED as error:
+            raise InputError(f"{path}: is not a detector of this version ({first_line(error)})") from None
         return cls(net, hashlib.sha256(path.read_bytes() + LAYOUT.encode()).hexdigest()[:12])
 
     @cached_property

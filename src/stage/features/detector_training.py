@@ -33,7 +33,7 @@ from stage.features.detector import (
     box_iou,
     cell_boxes,
 )
-from stage.files import write_bytes, write_text
+from stage.files import check_writable, write_bytes, write_text
 from stage.machine import bfloat16_pays
 from stage.memory import keep_memory
 from stage.sitcom.drawing import draw
@@ -257,7 +257,11 @@ def giou_loss(a: Tensor, b: Tensor) -> Tensor:
 
 
 def train_detector(out: Path, *, pictures: int = 24_000, seed: int = 0, workers: int = 1) -> StageDetector:
-    """Train on drawn pictures and write weights and card to `out`."""
+    """Train on drawn pictures and write weights and card to `out`.
+
+    Raises InputError, before anything is trained, if they can't be written there.
+    """
+    check_writable(out / WEIGHTS)
     keep_memory()
     torch.manual_seed(seed)
     net = DetectorNet().to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -17,14 +17,16 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import ModelCheckpoint, RichProgressBar
+from pytorch_lightning.callbacks import RichProgressBar
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from stage.errors import InputError
+from stage.checkpoints import EveryEpoch
+from stage.errors import InputError, first_line
+from stage.features.hub import CANT_BE_LOADED, loading
 from stage.machine import fastest_device
 from stage.memory import keep_memory
-from stage.resuming import LAST, begin
+from stage.resuming import begin, finished_epochs
 from stage.schedules import rise_and_fall
 from stage.types import Clip, Question
 
@@ -143,12 +145,11 @@ def finetune(
     last = begin(out, settings, otherwise="choose another OUT, or remove it")
     keep_memory()
     pl.seed_everything(seed, verbose=False)
+    order = torch.Generator().manual_seed(seed + finished_epochs(last))
     model, tokenizer = load_bert(spec)
     before = text_scores(model, tokenizer, held, batch_size, seed)
     steps = epochs * math.ceil(len(kept) / batch_size)
-    # save_last alone saves nothing before the end: it follows other checkpoints, and here there are none.
-    checkpoints = ModelCheckpoint(last.parent, filename=LAST, enable_version_counter=False)
-    callbacks: list[Any] = [checkpoints, *([RichProgressBar()] if progress else [])]
+    callbacks: list[Any] = [EveryEpoch(last.parent), *([RichProgressBar()] if progress else [])]
     trainer = pl.Trainer(
         max_epochs=epochs, accelerator=fastest_device(), devices=1, callbacks=callbacks, logger=False,
         enable_progress_bar=progress, enable_model_summary=False, gradient_clip_val=1.0,
@@ -158,7 +159,7 @@ def finetune(
         batch_size,
         shuffle=True,
         collate_fn=Masking(tokenizer),
-        generator=torch.Generator().manual_seed(seed),
+        generator=order,
     )
     trainer.fit(
         PreTraining(model.train(), learning_rate, steps),
@@ -191,16 +192,17 @@ def load_bert(spec: str) -> tuple[Any, Any]:
     from transformers import AutoTokenizer, BertForPreTraining
 
     from stage.features.bert import BertEncoder
-    from stage.features.text import PACKAGED_BERT
+    from stage.features.text import PACKAGED_BERT, without_digest
 
-    packaged = spec.partition("@")[0] == PACKAGED_BERT
+    packaged = without_digest(spec) == PACKAGED_BERT
     source = str(BertEncoder.packaged_folder()) if packaged else spec
     local = packaged or Path(spec).is_dir()
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local)
-        model = BertForPreTraining.from_pretrained(source, local_files_only=local, use_safetensors=True)
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{spec}: no BERT could be loaded ({str(error).splitlines()[0]})") from None
+        with loading(local=local):
+            tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local)
+            model = BertForPreTraining.from_pretrained(source, local_files_only=local, use_safetensors=True)
+    except CANT_BE_LOADED as error:
+        raise InputError(f"{spec}: no BERT could be loaded ({first_line(error)})") from None
     tokenizer.model_max_length = min(tokenizer.model_max_length, model.config.max_position_embeddings)
     return model, tokenizer
 

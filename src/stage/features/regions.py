@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from stage.features.text import load_text_encoder, without_digest
 from stage.types import Image, Regions
 
 REGIONS_A_FRAME = 20
 """The paper keeps the 20 best (Sec. 4.2)."""
 PACKAGED_DETECTOR = "stage"
+CONCEPTS = "concepts:"
+"""What the names of visual concepts begin with; that of their text encoder follows."""
 
 
 class RegionDetector(Protocol):
@@ -30,12 +33,19 @@ class RegionDetector(Protocol):
 def load_detector(spec: str) -> RegionDetector:
     """The packaged detector ("stage"), or an object detector of transformers: a folder, or a name on the hub.
 
-    A detector's `name` is also a spec of it. Raises InputError if there is no such detector.
+    "concepts:" and a text encoder: the packaged one's regions, described by the words of their labels. A detector's
+    `name` is also a spec of it. Raises InputError if there is no such detector.
     """
-    if spec.partition("@")[0] == PACKAGED_DETECTOR:
+    if spec.startswith(CONCEPTS):
+        from stage.features.concepts import ConceptDetector
+
+        return ConceptDetector(
+            load_detector(PACKAGED_DETECTOR), load_text_encoder(spec.removeprefix(CONCEPTS))
+        )
+    if without_digest(spec) == PACKAGED_DETECTOR:
         from stage.features.detector import StageDetector
 
         return StageDetector.packaged()
     from stage.features.transformers_detector import TransformersDetector
 
-    return TransformersDetector.load(spec.partition("@")[0])
+    return TransformersDetector.load(without_digest(spec))

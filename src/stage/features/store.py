@@ -137,6 +137,10 @@ class FeatureStore:
         self._texts: dict[str, _Place] | None = None
         self._open = lru_cache(OPEN_CLIPS)(StoredRegions)
 
+    def __reduce__(self) -> tuple[type[FeatureStore], tuple[Path, FeatureAttributes]]:
+        """For worker processes: what is known of the files is looked up anew there."""
+        return FeatureStore, (self.folder, self.attributes)
+
     @classmethod
     def create(cls, folder: Path, attributes: FeatureAttributes) -> FeatureStore:
         """A store in a folder, new or with what is there. Raises InputError if it holds other features."""
@@ -178,6 +182,11 @@ class FeatureStore:
         write_tensors(self._clip_path(name), arrays, {"labels": json.dumps(names)})
         self._open.cache_clear()
 
+    def remove_clip(self, name: str) -> None:
+        """Forget the regions of a clip."""
+        self._clip_path(name).unlink(missing_ok=True)
+        self._open.cache_clear()
+
     def clip(self, name: str) -> StoredRegions:
         """Numbered frame -> its regions. Raises InputError if the clip is not there."""
         path = self._clip_path(name)
@@ -193,10 +202,10 @@ class FeatureStore:
     def has_text(self, key: str) -> bool:
         return key in self._index()
 
-    def put_texts(self, vectors: Mapping[str, Array]) -> None:
-        """Store word vectors (words, dim) by their keys."""
+    def put_texts(self, vectors: Mapping[str, Array]) -> Path | None:
+        """Store word vectors (words, dim) by their keys, in a file of their own; which one, if there are any."""
         if not vectors:
-            return
+            return None
         number = len(list((self.folder / "texts").glob(f"*{SUFFIX}")))
         metadata = {
             "keys": json.dumps(list(vectors)),
@@ -206,6 +215,7 @@ class FeatureStore:
         path = self.folder / "texts" / f"{number:05d}-{os.getpid()}{SUFFIX}"
         write_tensors(path, {"vectors": words}, metadata)
         self._add_texts(path, self._index())
+        return path
 
     def text(self, key: str) -> Array:
         """(words, dim) of a text. Raises InputError if it is not there."""
@@ -234,9 +244,10 @@ class FeatureStore:
 
     def _index(self) -> dict[str, _Place]:
         if self._texts is None:
-            self._texts = {}
+            found: dict[str, _Place] = {}
             for path in sorted((self.folder / "texts").glob(f"*{SUFFIX}")):
-                self._add_texts(path, self._texts)
+                self._add_texts(path, found)
+            self._texts = found
         return self._texts
 
     @staticmethod

@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import accumulate
 from math import prod
 from pathlib import Path
@@ -24,6 +25,8 @@ from stage.errors import InputError
 from stage.files import write_bytes
 from stage.types import Array
 
+OPEN_FILES = 192
+"""Some systems allow a process 256."""
 DTYPES = {"F16": np.float16, "F32": np.float32, "I32": np.int32, "I64": np.int64}
 
 
@@ -35,31 +38,30 @@ class _Place:
 
 
 class TensorFile:
-    """An open .safetensors file."""
+    """A .safetensors file, open while it is among those read last: a data set has more than a process may hold."""
 
     def __init__(self, path: Path) -> None:
         """Raises InputError if it is not there or not whole."""
         self.path = path
-        self._file = -1
         try:
-            self._file = os.open(path, os.O_RDONLY)
-            length = int.from_bytes(os.pread(self._file, 8, 0), "little")
-            size = os.fstat(self._file).st_size
+            file = self._opened()
+            length = int.from_bytes(os.pread(file.number, 8, 0), "little")
+            size = os.fstat(file.number).st_size
             if not 2 <= length <= size - 8:
                 raise ValueError("its header does not fit in it")
-            header: dict[str, Any] = json.loads(os.pread(self._file, length, 8))
+            header: dict[str, Any] = json.loads(os.pread(file.number, length, 8))
             self.metadata: dict[str, str] = header.pop("__metadata__", {})
             self._places = {name: _place(entry, 8 + length) for name, entry in header.items()}
             if any(8 + length + entry["data_offsets"][1] > size for entry in header.values()):
                 raise ValueError("it ends before its data do")
-        except OSError as error:
-            raise InputError(f"{path}: can't be read ({error.strerror})") from None
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(f"{path}: is not a whole file of features ({error}); remove it") from None
 
-    def __del__(self) -> None:
-        if self._file >= 0:
-            os.close(self._file)
+    def _opened(self) -> _OpenFile:
+        try:
+            return _open(self)
+        except OSError as error:
+            raise InputError(f"{self.path}: can't be read ({error.strerror})") from None
 
     def read(self, name: str) -> npt.NDArray[Any]:
         """A whole array. Raises InputError if the file has none of this name."""
@@ -80,13 +82,31 @@ class TensorFile:
         rows = np.empty((sum(end - start for start, end in ranges), *place.shape[1:]), place.dtype)
         width = prod(rows.shape[1:]) * rows.itemsize
         filled = 0
+        file = self._opened()
         for start, end in _joined(ranges):
             piece = rows[filled : filled + end - start]
-            read = os.preadv(self._file, [piece.data], place.offset + start * width) if piece.nbytes else 0
+            read = os.preadv(file.number, [piece.data], place.offset + start * width) if piece.nbytes else 0
             if read != piece.nbytes:
                 raise InputError(f"{self.path}: ends before its data do; remove it and make it again")
             filled += end - start
         return rows
+
+
+class _OpenFile:
+    """Open as long as somebody has it."""
+
+    def __init__(self, path: Path) -> None:
+        self.number = -1
+        self.number = os.open(path, os.O_RDONLY)
+
+    def __del__(self) -> None:
+        if self.number >= 0:
+            os.close(self.number)
+
+
+@lru_cache(OPEN_FILES)
+def _open(file: TensorFile) -> _OpenFile:
+    return _OpenFile(file.path)
 
 
 def _joined(ranges: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:

@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stage.errors import InputError
+from stage.errors import InputError, first_line
 from stage.features.detector import box_iou
+from stage.features.hub import CANT_BE_LOADED, loading
 from stage.features.regions import REGIONS_A_FRAME
 from stage.machine import fastest_device
 from stage.types import Image, Regions
@@ -49,19 +50,18 @@ class TransformersDetector:
         from transformers.utils.hub import cached_file
 
         try:
-            model = AutoModelForObjectDetection.from_pretrained(
-                spec, local_files_only=local, use_safetensors=True
-            )
-            found = cached_file(
-                spec,
-                "preprocessor_config.json",
-                local_files_only=local,
-                _raise_exceptions_for_missing_entries=False,
-            )
-        except (OSError, ValueError, ImportError) as error:
-            raise InputError(
-                f"{spec}: no object detector could be loaded ({str(error).splitlines()[0]})"
-            ) from None
+            with loading(local=local):
+                model = AutoModelForObjectDetection.from_pretrained(
+                    spec, local_files_only=local, use_safetensors=True
+                )
+                found = cached_file(
+                    spec,
+                    "preprocessor_config.json",
+                    local_files_only=local,
+                    _raise_exceptions_for_missing_entries=False,
+                )
+        except CANT_BE_LOADED as error:
+            raise InputError(f"{spec}: no object detector could be loaded ({first_line(error)})") from None
         if not hasattr(model.config, "hidden_size") and not hasattr(model.config, "d_model"):
             raise InputError(
                 f"{spec}: this kind of detector has no state for each box; use one like DETR or YOLOS"

@@ -64,8 +64,9 @@ def open_described(root: Path, split: str, limits: Limits) -> QuestionSet:
     for name in sorted(clips.keys() - captions.keys()):
         findings.add("clips without descriptions", f"{name} in {root / CAPTIONS}")
     questions = [q for q in questions if q.clip in clips]
-    source = DescribedFeatures(clips, found, _text_encoder(root / TEXT_ENCODER))
-    source.encode(questions)
+    encoder = _text_encoder(root / TEXT_ENCODER)
+    source = DescribedFeatures(clips, found, encoder)
+    source.encode(questions, encoder)
     return QuestionSet(str(root / split), questions, clips, source, limits, tuple(findings.summary()))
 
 
@@ -94,20 +95,19 @@ class DescribedFeatures:
     ) -> None:
         self.clips = clips
         self.found = found
-        self.encoder = encoder
         self.attributes = FeatureAttributes(
             encoder.name, encoder.dim, ConceptRegions.name_for(encoder.name), encoder.dim
         )
         self.store = FeatureStore.create(cache_folder() / f"words-{self.attributes.digest}", self.attributes)
-        self.concepts = ConceptRegions(self.store.text)
+        self.concepts = ConceptRegions(self.store.text, encoder.dim)
 
-    def encode(self, questions: Sequence[Question]) -> None:
+    def encode(self, questions: Sequence[Question], encoder: TextEncoder) -> None:
         """Make the word vectors of questions, clips and labels that are not there yet."""
         texts = {h for question in questions for h in question.hypotheses}
         texts |= {sentence.text for clip in self.clips.values() for sentence in clip.sentences}
         texts |= {label for name in self.clips for names in self.found[name].labels for label in names}
         missing = sorted(text for text in texts if not self.store.has_text(text))
-        self.store.put_texts(dict(zip(missing, self.encoder.encode(missing), strict=True)))
+        self.store.put_texts(dict(zip(missing, encoder.encode(missing), strict=True)))
 
     def hypotheses(self, question: Question) -> list[Array]:
         return self.store.hypotheses(question)

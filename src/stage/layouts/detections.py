@@ -45,6 +45,14 @@ class DetectionFile:
         self.places = dict(_places(path))
         self._parsed = lru_cache(PARSED_CLIPS)(self._read)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For worker processes: where things are, not what was read."""
+        return {"path": self.path, "places": self.places}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._parsed = lru_cache(PARSED_CLIPS)(self._read)
+
     def clip(self, name: str) -> Detected:
         """Raises InputError if the clip is not there or is not as it should be."""
         if name not in self.places:

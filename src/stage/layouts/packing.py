@@ -13,12 +13,13 @@ from stage.annotation.questions import write_questions
 from stage.errors import InputError
 from stage.extraction import Progress, chunked
 from stage.features.store import FeatureStore, question_keys, sentence_key
-from stage.files import write_json
+from stage.files import read_json, write_json
 from stage.layouts import release
 from stage.layouts.folder import FEATURES, FRAMES, QUESTIONS, SUBTITLES
 from stage.layouts.release import ReleasedFeatures, ReleaseFiles
 from stage.types import Array, Clip, Question, Regions
 
+PACKED = "packed.json"
 CLIPS_AT_ONCE = 64
 QUESTIONS_AT_ONCE = 512
 HALF_PRECISION = 2.0**-10
@@ -29,7 +30,8 @@ def pack_release(root: Path, out: Path, regions_a_frame: int, progress: Progress
     """Convert all splits below `root` to data folders below `out`, with features shared in `out`/features.
 
     What is there already is kept, so that a stopped run goes on. Everything that is written is read back and
-    compared. Raises InputError if there is nothing to convert or what was written differs.
+    compared. Raises InputError if there is nothing to convert, what was written differs, or what is there already
+    was packed with another number of regions.
     """
     names = release.splits(root)
     if not names:
@@ -37,6 +39,7 @@ def pack_release(root: Path, out: Path, regions_a_frame: int, progress: Progress
             f"{root}: has no questions in the released layout; give the folder of released features"
         )
     source = ReleasedFeatures(ReleaseFiles.find(root))
+    _check_packed(out / PACKED, regions_a_frame)
     store = FeatureStore.create(out / FEATURES, source.attributes)
     findings = Findings()
     questions: dict[str, list[Question]] = {}
@@ -71,17 +74,40 @@ def _pack_clip(
 ) -> None:
     released = source.regions(clip, sorted(frames))
     kept = {frame: _first(regions, count) for frame, regions in released.items()}
+    for frame, regions in kept.items():
+        _check_finite(regions.features, f"{clip.name}, frame {frame}")
     store.put_clip(clip.name, kept)
     stored = store.clip(clip.name)
-    for frame, regions in kept.items():
-        _compare(stored[frame].features, regions.features, f"{clip.name}, frame {frame}")
-        _compare(stored[frame].boxes, regions.boxes, f"{clip.name}, frame {frame}")
+    try:
+        for frame, regions in kept.items():
+            _compare(stored[frame].features, regions.features, f"{clip.name}, frame {frame}")
+            _compare(stored[frame].boxes, regions.boxes, f"{clip.name}, frame {frame}")
+    except InputError:
+        store.remove_clip(clip.name)  # or the next run would take it for done
+        raise
 
 
 def _first(regions: Regions, count: int) -> Regions:
     return Regions(
         regions.boxes[:count], regions.scores[:count], regions.features[:count], regions.labels[:count]
     )
+
+
+def _check_packed(path: Path, regions_a_frame: int) -> None:
+    """Note how many regions a frame are packed. Raises InputError if what is there was packed with another number."""
+    packed = {"regions": regions_a_frame}
+    if path.exists() and (before := read_json(path)) != packed:
+        raise InputError(
+            f"{path.parent}: was packed with other settings ({before}, not {packed}); choose another place"
+        )
+    write_json(path, packed)
+
+
+def _check_finite(released: Array, where: str) -> None:
+    if not (np.abs(released) <= np.finfo(np.float16).max).all():
+        raise InputError(
+            f"{where}: the released features hold what is no number, or too large a one; get the file again"
+        )
 
 
 def _compare(stored: Array, released: Array, where: str) -> None:
@@ -110,14 +136,21 @@ def _pack_questions(questions: Iterable[Question], source: ReleasedFeatures, sto
 
 
 def _put_words(vectors: Mapping[str, Array], store: FeatureStore) -> None:
-    store.put_texts(vectors)
     for key, released in vectors.items():
-        _compare(store.text(key), released, key)
+        _check_finite(released, key)
+    written = store.put_texts(vectors)
+    try:
+        for key, released in vectors.items():
+            _compare(store.text(key), released, key)
+    except InputError:
+        if written:
+            written.unlink()
+        raise
 
 
 def _write_split(folder: Path, questions: list[Question], clips: Mapping[str, Clip]) -> None:
+    """Questions last: where they are is a data folder."""
     asked = {q.clip: clips[q.clip] for q in questions}
-    write_questions(folder / QUESTIONS, questions)
     write_json(folder / FRAMES, {name: clip.frame_count for name, clip in asked.items()})
     subtitles = {
         name: {
@@ -127,3 +160,4 @@ def _write_split(folder: Path, questions: list[Question], clips: Mapping[str, Cl
         for name, clip in asked.items()
     }
     write_json(folder / SUBTITLES, subtitles)
+    write_questions(folder / QUESTIONS, questions)

@@ -222,6 +222,10 @@ class ReleasedFeatures:
                 "clips with more boxes than features, or fewer", f"{clip.name}: {detected} and {rows}"
             )
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For worker processes, which open the files themselves."""
+        return {name: value for name, value in self.__dict__.items() if name != "_opened"}
+
     def _h5(self, path: Path) -> Any:
         """The open file, one for each process: HDF5 files must not be shared with workers."""
         import h5py

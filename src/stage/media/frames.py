@@ -36,7 +36,8 @@ class FrameFolder:
         """Numbered frames in increasing order; those without an image are left out."""
         for number in sorted(set(numbers)):
             if path := self.images.get(number):
-                stored = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
+                raw = np.fromfile(path, np.uint8)
+                stored = cv2.imdecode(raw, cv2.IMREAD_COLOR) if raw.size else None
                 if stored is None:
                     raise InputError(f"{path}: is not an image that can be read; extract the frames again")
                 yield number, cv2.cvtColor(stored, cv2.COLOR_BGR2RGB).astype(np.uint8)

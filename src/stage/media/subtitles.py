@@ -34,7 +34,10 @@ STAMP = r"(?:\d+:)?\d+:\d+[.,]\d+"
 SRT_STAMP = re.compile(r"\d,\d+ *-->")
 NEGATIVE_STAMP = re.compile(rf"(?<![-\d])-{STAMP}(?=.*-->)|(?<=-->)\s*-{STAMP}")
 BLOCK = re.compile(r"(?<=\n\n)(?:NOTE|STYLE|REGION)(?=\s).*?(?=\n\n|\Z)", re.DOTALL)
-CUE_NAME = re.compile(rf"(?<=\n\n)[^\n]+\n(?={STAMP} *-->)")
+CUE_NAME = re.compile(rf"(?<=\n\n)(?:[^\n]+\n)?(?={STAMP} *-->)")
+NUMBER = "0\n"
+"""Put in place of cues' names. The parser takes a number away in front of each cue, and one at the end: without it
+that would be the last line of what is said, if that is a number."""
 VOICE = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]+)>")
 TAG = re.compile(r"</?[a-z0-9][^>]*>|\{\\[^}]*\}|[♩♪♫♬]", re.IGNORECASE)
 DRAWING = re.compile(r"\{[^}]*\\p[1-9][^}]*\}.*?(?=\{[^}]*\\p0[^}]*\}|\Z)", re.DOTALL)
@@ -147,7 +150,9 @@ def _read_text(path: Path) -> tuple[str, list[str]]:
     text = raw.decode(encoding, "replace")
     control = sum(unicodedata.category(c) == "Cc" and c not in "\t\n\r\f" for c in text)
     if control > MOST_CONTROL_CHARACTERS * len(text):
-        raise InputError(f"{path}: is not a text file; give subtitles as {', '.join(SUFFIXES)}")
+        raise InputError(
+            f"{path}: is no text, or in an unknown encoding; give subtitles as {', '.join(SUFFIXES)}, in UTF-8"
+        )
     guessed = encoding in {"cp1252", "latin-1"}
     note = f"{path.name}: not UTF-8, read as {encoding}; if letters look wrong, save it as UTF-8"
     return re.sub(r"\r\n?", "\n", text), [note] if guessed else []
@@ -180,7 +185,7 @@ def _parse(path: Path, text: str, notes: list[str]) -> list[_Cue]:
         kind = "vtt" if text.startswith("WEBVTT") or named else "srt"
         text = re.sub(r"\n[ \t]+(?=\n)", "\n", text)
         text, negative = NEGATIVE_STAMP.subn(" 00:00:00.000", text)
-        text = CUE_NAME.sub("", BLOCK.sub("", text))
+        text = CUE_NAME.sub(NUMBER, BLOCK.sub("", text)) + "\n\n" + NUMBER
         text = VOICE.sub(r"\1 : ", text)
         if negative:
             notes.append(f"{path.name}: {negative} times before the film's beginning are cut at 0 s")

@@ -72,8 +72,8 @@ def evaluate(
     """Score predictions against the truth.
 
     All scores are over the questions that have a prediction. vocabulary: words with their numbers; labels of boxes
-    that aren't in it don't count. Without one, all words of the questions are known (`build_vocabulary`). Raises
-    InputError for a prediction of an unknown question, or two of one.
+    that aren't in it don't count. Without one, all words of the questions are known (`build_vocabulary`); a table
+    from a file has to come with its own. Raises InputError for a prediction of an unknown question, or two of one.
     """
     words = build_vocabulary(questions) if vocabulary is None else vocabulary
     table = (

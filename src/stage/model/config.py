@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+
+def _odd(width: int) -> int:
+    if width % 2 == 0:
+        raise ValueError("the width of a convolution must be odd, so that it has a middle")
+    return width
+
+
+Odd = Annotated[int, Field(gt=0), AfterValidator(_odd)]
 Streams = Literal["both", "video", "subtitles", "none"]
 
 
@@ -45,8 +53,8 @@ class StageConfig(SystemConfig):
     """d in the paper."""
     embedding: int = Field(300, gt=0)
     """Size between the input vectors and d."""
-    input_kernel: int = Field(7, gt=0)
-    fusion_kernel: int = Field(5, gt=0)
+    input_kernel: Odd = 7
+    fusion_kernel: Odd = 5
     units: int = Field(2, gt=0)
     """Convolution units of each block of the input encoder (N_conv)."""
     blocks: int = Field(1, gt=0)

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 
 class Dropout(nn.Module):
-    """Zeroes elements with probability `rate` (rounded to a 256th) in training; scales the others up."""
+    """Zeroes elements with probability `rate` in training (rounded to a 256th, 255 at most); scales the others up."""
 
     def __init__(self, rate: float) -> None:
         super().__init__()
-        self.dropped_of_256 = round(rate * 256)
+        self.dropped_of_256 = min(round(rate * 256), 255)
 
     @property
     def scale(self) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stage.page.wording import clock
-from stage.types import FRAMES_PER_SECOND, MODEL_STRIDE, Evidence, Moment
+from stage.types import FRAMES_PER_SECOND, MODEL_STRIDE, Clip, Evidence, Moment
 
 STEP = MODEL_STRIDE / FRAMES_PER_SECOND
 """Seconds from one frame that the model sees to the next."""
@@ -57,19 +57,19 @@ class Timeline:
     ticks: tuple[Tick, ...]
 
 
-def shows(moment: Moment) -> tuple[float, float]:
-    """The seconds that a frame stands for. A span from frame i to frame j covers exactly what they stand for.
+def shows(moment: Moment, clip: Clip) -> tuple[float, float]:
+    """The seconds of a clip that a frame stands for; a span from one frame to another covers exactly those of both.
 
     The first frame is number 1 to 6, and spans are counted from (first frame mod 6) / 3 seconds on: frames 1 to 5
     stand for the time after them, frame 6 for the time before it.
     """
     start = moment.time - (STEP if moment.frame % MODEL_STRIDE == 0 else 0.0)
-    return start, start + STEP
+    return clip.cut((start, start + STEP))
 
 
-def within(moment: Moment, span: tuple[float, float]) -> bool:
-    """Whether most of what a frame stands for lies in the span."""
-    start, end = shows(moment)
+def within(moment: Moment, span: tuple[float, float], clip: Clip) -> bool:
+    """Whether most of what a frame of a clip stands for lies in the span."""
+    start, end = shows(moment, clip)
     return span[0] <= (start + end) / 2 < span[1]
 
 
@@ -93,8 +93,8 @@ def timeline(evidence: Evidence) -> Timeline:
     top = max(*starts, *ends, 1e-6)
     true = evidence.question.span
     return Timeline(
-        _curve(moments, starts, top, length),
-        _curve(moments, ends, top, length),
+        _curve(evidence, starts, top, length),
+        _curve(evidence, ends, top, length),
         top,
         band(evidence.prediction.span, length),
         band(true, length) if true else None,
@@ -108,8 +108,8 @@ def band(span: tuple[float, float], length: float) -> Band:
     return Band(left, max(0.0, right - left))
 
 
-def _curve(moments: Sequence[Moment], values: Sequence[float], top: float, length: float) -> Curve:
-    bands = [band(shows(moment), length) for moment in moments]
+def _curve(evidence: Evidence, values: Sequence[float], top: float, length: float) -> Curve:
+    bands = [band(shows(moment, evidence.clip), length) for moment in evidence.moments]
     path = [f"M0 {PATH_HEIGHT}"]
     for b, value in zip(bands, values, strict=True):
         left, right = (PATH_WIDTH * x / 100 for x in (b.left, b.left + b.width))

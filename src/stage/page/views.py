@@ -170,8 +170,8 @@ def _shown(evidence: Evidence, pictured: Collection[int]) -> list[Moment]:
     """The moments of the film strip: those with a picture, or all if there is none; of many, some, half of them
     from the predicted span."""
     moments = [m for m in evidence.moments if m.frame in pictured] or list(evidence.moments)
-    inside = [m for m in moments if within(m, evidence.prediction.span)]
-    outside = [m for m in moments if not within(m, evidence.prediction.span)]
+    inside = [m for m in moments if within(m, evidence.prediction.span, evidence.clip)]
+    outside = [m for m in moments if not within(m, evidence.prediction.span, evidence.clip)]
     room = max(MOST_FRAMES // 2, MOST_FRAMES - len(outside))
     lit = _spread(inside, room)
     return sorted([*lit, *_spread(outside, MOST_FRAMES - len(lit))], key=lambda m: m.frame)
@@ -190,9 +190,9 @@ def _key_frames(evidence: Evidence, moments: Sequence[Moment]) -> tuple[int, ...
     if not moments:
         return ()
     middle = sum(evidence.prediction.span) / 2
-    lit = [m for m in moments if within(m, evidence.prediction.span)]
-    lit = lit or [min(moments, key=lambda m: abs(sum(shows(m)) / 2 - middle))]
-    best = max(lit, key=lambda m: (_grounded(m), -abs(sum(shows(m)) / 2 - middle)))
+    lit = [m for m in moments if within(m, evidence.prediction.span, evidence.clip)]
+    lit = lit or [min(moments, key=lambda m: abs(sum(shows(m, evidence.clip)) / 2 - middle))]
+    best = max(lit, key=lambda m: (_grounded(m), -abs(sum(shows(m, evidence.clip)) / 2 - middle)))
     return tuple(dict.fromkeys((best.frame, lit[0].frame, lit[-1].frame)))
 
 
@@ -212,13 +212,13 @@ def _frame(
     words = _words(evidence, [moment], colours)
     seen = ", ".join(f"{word.text} ({', '.join(word.scores)})" for word in words if word.scores)
     time = seconds(moment.time, length)
-    lit = within(moment, evidence.prediction.span)
+    lit = within(moment, evidence.prediction.span, evidence.clip)
     return Frame(
         id=f"{section}-f{moment.frame}",
         time=time,
-        x=100 * min(length, max(0.0, sum(shows(moment)) / 2)) / length,
+        x=100 * min(length, max(0.0, sum(shows(moment, evidence.clip)) / 2)) / length,
         lit=lit,
-        true=question.span is not None and within(moment, question.span),
+        true=question.span is not None and within(moment, question.span, evidence.clip),
         key=moment.frame in key,
         first=moment.frame == key[0],
         picture=picture,
@@ -244,7 +244,7 @@ def _words(evidence: Evidence, moments: Sequence[Moment], colours: Mapping[str, 
 
 def _best_words(evidence: Evidence, colours: Mapping[str, int]) -> tuple[Word, ...]:
     """Each concept word with its best score in the predicted span."""
-    lit = [m for m in evidence.moments if within(m, evidence.prediction.span)]
+    lit = [m for m in evidence.moments if within(m, evidence.prediction.span, evidence.clip)]
     words = _words(evidence, lit, colours)
     return tuple(Word(word.text, word.colour, word.scores[:1]) for word in words)
 

@@ -153,11 +153,14 @@ def write_sitcom(
         ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool,
     ):
         task = bar.add_task("", total=episodes, completed=episodes - len(missing))
-        for done in as_completed(
-            [pool.submit(write_episode, out, split, seed, i, questions) for i in missing]
-        ):
-            done.result()
-            bar.advance(task)
+        drawn = [pool.submit(write_episode, out, split, seed, i, questions) for i in missing]
+        try:
+            for done in as_completed(drawn):
+                done.result()
+                bar.advance(task)
+        except BaseException:  # leaving the pool would wait for all that still waits in it
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     truths = [read_json(out / "truth" / f"{name}.json") for name in names]
     write_json(out / "questions.json", [q for truth in truths for q in truth["questions"]])
     write_json(out / "subtitles.json", {truth["name"]: truth["subtitles"] for truth in truths})

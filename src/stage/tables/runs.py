@@ -122,7 +122,8 @@ def is_finished(run: Run) -> bool:
         raise InputError(
             f"{run.folder}: was run with other settings ({different}); choose another --out, or remove it"
         )
-    return (in_a_copy or before.test == run.test) and (run.folder / SCORES).exists()
+    same_test = before.test.absolute() == run.test.absolute()
+    return (in_a_copy or same_test) and (run.folder / SCORES).exists()
 
 
 def _places(data: DataConfig) -> tuple[Path, Path]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stage.processors import usable_cores
-from stage.tables.runs import LOG, SCORES, Run, begin
+from stage.tables.runs import LOG, SCORES, Run, begin, is_finished
 
 LOOKS_A_SECOND = 2
 
@@ -42,6 +42,8 @@ def perform_all(runs: Sequence[Run], jobs: int, report: Report) -> list[Failure]
         while waiting or running:
             while waiting and len(running) < jobs:
                 run = waiting.popleft()
+                if is_finished(run):  # by another command meanwhile
+                    continue
                 running[run] = _start(run, threads)
             for run in [run for run, process in running.items() if process.poll() is not None]:
                 code = running.pop(run).returncode
@@ -58,7 +60,7 @@ def perform_all(runs: Sequence[Run], jobs: int, report: Report) -> list[Failure]
 
 def _start(run: Run, threads: int) -> subprocess.Popen[bytes]:
     begin(run)
-    with (run.folder / LOG).open("wb") as log:
+    with (run.folder / LOG).open("ab") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "stage.tables.worker", str(run.folder)],
             stdin=subprocess.PIPE,  # never written to: it closes when this process ends

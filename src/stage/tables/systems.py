@@ -89,7 +89,7 @@ def _of_another_kind(setting: str, kind: str) -> bool:
 
 
 def systems_named(names: Sequence[str]) -> list[str]:
-    """The same names. Raises InputError if one is of no system."""
+    """The same names, each once. Raises InputError if one is of no system."""
     if strangers := [name for name in names if name not in SYSTEMS]:
         raise InputError(f"--rows {strangers[0]}: there is no such row; choose of {', '.join(SYSTEMS)}")
-    return list(names)
+    return list(dict.fromkeys(names))

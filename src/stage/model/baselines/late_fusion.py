@@ -24,6 +24,7 @@ from stage.model.baselines.baseline import Baseline, Scored
 from stage.model.baselines.layers import Recurrent, masked_max
 from stage.model.config import SystemConfig
 from stage.model.encoder import ConvEncoder, SharedEmbedding, VectorEmbedding
+from stage.model.pieces import to_batch
 from stage.model.sequences import MASKED, Sequences
 from stage.model.span import Scorer
 
@@ -89,8 +90,8 @@ class LateFusion(Baseline):
         attended = self.attention(asked, question, Sequences(elements[row], context.mask[row]))
         found = masked_max(encoder(attended.joint.unflatten(1, mask.shape[1:]), mask), mask)
         scores = attended.scores.unflatten(1, mask.shape[1:])
-        frames = to_frames(found[of_frame], batch.frame_mask)
-        return frames.amax(1), to_frames(scores[of_frame], batch.frame_mask)
+        frames = to_batch([found[of_frame]], batch.frame_mask, MASKED)
+        return frames.amax(1), to_batch([scores[of_frame]], batch.frame_mask, MASKED)
 
     def _encode(self, vectors: Tensor, embedding: VectorEmbedding, mask: Tensor) -> Tensor:
         encoded: Tensor = self.input_encoder(self.shared_embedding(vectors, embedding), mask)
@@ -101,10 +102,3 @@ class LateFusion(Baseline):
         if self.config.encoder == "rnn":
             return Recurrent(d, d)
         return ConvEncoder(d, kernel, UNITS, BLOCKS, self.config.dropout, see_padding=False)
-
-
-def to_frames(rows: Tensor, frame_mask: Tensor) -> Tensor:
-    """Rows of all real frames (F, ...) -> (N, T, ...), -1e10 where there is no frame."""
-    spread = rows.new_full((*frame_mask.shape, *rows.shape[1:]), MASKED)
-    spread[frame_mask] = rows
-    return spread

@@ -99,4 +99,5 @@ def fuse(memory: Tensor, slots: Tensor, question: Tensor) -> Tensor:
 
 
 def two_layers(input_dim: int, dim: int, dropout: float) -> nn.Sequential:
+    """(..., input_dim) -> (..., dim)"""
     return nn.Sequential(nn.Linear(input_dim, dim), nn.ReLU(), Dropout(dropout), nn.Linear(dim, dim))
