@@ -72,6 +72,13 @@ SITCOM_CLAIMS = (
     Claim("subtitles alone: QA 15 points or more below both", QA, "stage", "stage_subtitles", points=15),
     Claim("video alone: QA 15 points or more below both", QA, "stage", "stage_video", points=15),
     Claim("late fusion clearly below aligned fusion, QA", QA, "backbone", "late_fusion_cnn", clearly=True),
+    Claim(
+        "late fusion clearly below aligned fusion, both supervised in space, QA",
+        QA,
+        "stage_without_temporal",
+        "late_fusion_spatial",
+        clearly=True,
+    ),
     Claim("STAGE: QA Acc. at least 90", QA, "stage", 90),
     Claim("STAGE: Temp. mIoU at least 60", MIOU, "stage", 60),
     Claim("STAGE: Grd. mAP at least 60", MAP, "stage", 60),

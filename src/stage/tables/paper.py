@@ -168,7 +168,14 @@ SITCOM = Table(
     "sitcom",
     "What shows that the sitcom is sound",
     SCORES,
-    (LONGEST, QUESTIONS_ONLY, *ONE_STREAM, Line("late fusion", "late_fusion_cnn"), *LESS_SUPERVISED),
+    (
+        LONGEST,
+        QUESTIONS_ONLY,
+        *ONE_STREAM,
+        Line("late fusion", "late_fusion_cnn"),
+        Line("late fusion with spatial supervision", "late_fusion_spatial"),
+        *LESS_SUPERVISED,
+    ),
 )
 
 TABLES = {table.name: table for table in (TABLE_3, TABLE_4, TABLE_5, TABLE_6, SUPERVISION, SITCOM)}

@@ -58,6 +58,7 @@ SYSTEMS = {
         System("backbone_glove", BACKBONE, text="glove", localises=False),
         System("backbone_temporal_glove", BACKBONE_TEMPORAL, text="glove"),
         System("stage_without_spatial", (STAGE, NO_SPATIAL)),
+        System("late_fusion_spatial", ("model.kind=late_fusion", "model.encoder=cnn")),
         # Local features are trained on the true spans, so without temporal supervision they can't be had.
         System("stage_without_temporal", (STAGE, GLOBAL_ONLY, NO_TEMPORAL)),
     )
