@@ -26,6 +26,7 @@ from stage.annotation.questions import read_questions
 from stage.answering import Answerer, OpenFilm, within_film
 from stage.batch import Batch
 from stage.commands import main
+from stage.concepts import is_content_word
 from stage.config import RunConfig, TrainingConfig, load_config
 from stage.dataset import QuestionSet
 from stage.errors import InputError
@@ -37,6 +38,7 @@ from stage.features.text import load_text_encoder
 from stage.files import write_json
 from stage.layouts import open_questions
 from stage.loading import LikeLengths
+from stage.predicting import predict
 from stage.scoring import evaluate_model
 from stage.sitcom.episodes import write_sitcom
 from stage.trained import load_model, save_model
@@ -678,3 +680,16 @@ def test_a_span_is_known_where_the_answer_is_not(data: Path) -> None:
         "nothing", [replace(unanswered, span=None)], questions.clips, questions.source, Limits()
     )
     assert collate([nothing.example(0)]).targets is None
+
+
+def test_a_model_that_was_taught_no_words_looks_for_all_that_name_something(
+    data: Path, trained: Path
+) -> None:
+    model = load_model(trained)
+    questions = open_questions(data, model.limits)
+    questions.projections = model.projections
+    boxed = next(i for i, question in enumerate(questions.questions) if question.boxes)
+    (prediction,) = predict(model.stage, [questions.example(boxed)], ())
+    words = {found.word for found in prediction.grounding}
+    asked = {word for hypothesis in questions.questions[boxed].hypotheses for word in hypothesis.split()}
+    assert words == {word for word in asked if is_content_word(word)}

@@ -85,14 +85,9 @@ class Answerer:
         kept = RegionCache(cache or cache_folder(), names, fingerprint(film.video.path))
         regions = self._regions(film.video, kept, progress or (lambda done, of, what: None))
         words = self.encode([s.text for s in film.sentences]) if film.sentences else []
-        features = ClipFeatures(film.clip, tuple(words), regions, self.region_dim)
+        dim = self.model.projections.region_dim(self.detector.dim)
+        features = ClipFeatures(film.clip, tuple(words), regions, dim)
         return OpenFilm(self, film.video, features, (*film.notes, *kept.notes))
-
-    @property
-    def region_dim(self) -> int:
-        """Size of a region's vector as the model reads it."""
-        projection = self.model.projections.regions
-        return projection.dim if projection else self.detector.dim
 
     def encode(self, texts: Sequence[str]) -> list[Array]:
         """The words of each text as the model reads them: (words, D)"""

@@ -76,8 +76,7 @@ class QuestionSet:
     @property
     def region_dim(self) -> int:
         """Size of the region vectors of examples: after projection, if there is one."""
-        regions = self.projections.regions
-        return regions.dim if regions else self.source.attributes.region_dim
+        return self.projections.region_dim(self.source.attributes.region_dim)
 
     def check_same_features(self, other: QuestionSet) -> None:
         """Raises InputError if the two sets were made with different encoders."""

@@ -69,6 +69,7 @@ def make_example(
 
     hypotheses: for each candidate, the word vectors of question and answer; frames: numbered frames to look at.
     """
+    hypotheses = tuple(h[: limits.hypothesis_words] for h in hypotheses)
     aligned = aligned_sentences(frames, clip.clip.sentences)
     nothing = np.zeros((0, hypotheses[0].shape[1]), np.float32)
     spoken = {  # neighbouring frames share their sentences
@@ -79,12 +80,12 @@ def make_example(
     return Example(
         question=question,
         frames=frames,
-        hypotheses=tuple(h[: limits.hypothesis_words] for h in hypotheses),
+        hypotheses=hypotheses,
         sentences=tuple(aligned),
         subtitles=tuple(spoken[found] for found in aligned),
         regions=regions,
         span=span_in_frames(question.span, frames, clip.clip.frame_count) if question.span else None,
-        grounding=_grounding(question, frames, regions, hypotheses, limits),
+        grounding=_grounding(question, frames, regions, hypotheses),
     )
 
 
@@ -103,12 +104,11 @@ def _grounding(
     frames: Sequence[int],
     regions: Sequence[Regions],
     hypotheses: Sequence[Array],
-    limits: Limits,
 ) -> tuple[tuple[int, Pairs], ...]:
     if question.answer_index is None:
         return ()
     right = question.answer_index
-    words = question.hypotheses[right].split()[: min(limits.hypothesis_words, len(hypotheses[right]))]
+    words = question.hypotheses[right].split()[: len(hypotheses[right])]
     annotated = [position for position, frame in enumerate(frames) if question.boxes.get(frame)]
     rows = positive_regions(
         words,

@@ -148,7 +148,7 @@ def train(config: RunConfig, *, resume: bool = True, progress: bool = True) -> t
     _check_regions_are_words(config, train_set)
     check_place(config.output / MODEL)
     last = _begin(config, resume)
-    done = finished_epochs(last)
+    done = finished_epochs(last)  # what is random must not begin again as it did then
     pl.seed_everything((c.seed + done) % 2**32, workers=True, verbose=False)
     train_set.fit_projections(
         config.model.region_components,

@@ -145,9 +145,10 @@ def finetune(
     last = begin(out, settings, otherwise="choose another OUT, or remove it")
     keep_memory()
     pl.seed_everything(seed, verbose=False)
-    order = torch.Generator().manual_seed(seed + finished_epochs(last))
     model, tokenizer = load_bert(spec)
     before = text_scores(model, tokenizer, held, batch_size, seed)
+    if done := finished_epochs(last):  # what is random must not begin again as it did then
+        pl.seed_everything((seed + done) % 2**32, verbose=False)
     steps = epochs * math.ceil(len(kept) / batch_size)
     callbacks: list[Any] = [EveryEpoch(last.parent), *([RichProgressBar()] if progress else [])]
     trainer = pl.Trainer(
@@ -159,7 +160,7 @@ def finetune(
         batch_size,
         shuffle=True,
         collate_fn=Masking(tokenizer),
-        generator=order,
+        generator=torch.Generator().manual_seed(seed + done),
     )
     trainer.fit(
         PreTraining(model.train(), learning_rate, steps),

@@ -69,6 +69,10 @@ class Projections:
         """Word vectors of some texts, each (words, D)."""
         return self.words.apply_to_each(vectors) if self.words else list(vectors)
 
+    def region_dim(self, found: int) -> int:
+        """Size of a region's vector as a model reads it, where the detector gives `found` numbers."""
+        return self.regions.dim if self.regions else found
+
     def of_regions(self, found: Mapping[int, Regions], count: int) -> dict[int, Regions]:
         """The `count` best regions of each frame."""
         features = [regions.features[:count] for regions in found.values()]
