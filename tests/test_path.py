@@ -569,6 +569,20 @@ def test_a_run_that_patience_has_ended_stays_ended_unless_there_is_more_of_it(
     assert [last_epoch(1), last_epoch(1), last_epoch(3)] == [1, 1, 3]
 
 
+def test_a_resumed_run_counts_the_checks_that_brought_nothing(data: Path, tmp_path: Path) -> None:
+    config = tmp_path / "run.yaml"
+
+    def without_progress(out: str, *epochs: int) -> int:
+        config.write_text(RUN.format(data=data, out=tmp_path / out))
+        for number in epochs:
+            still = ["training.learning_rate=1e-12", f"training.epochs={number}"]
+            train(load_config(config, still), progress=False)
+        last = torch.load(tmp_path / out / "checkpoints" / "last.ckpt", weights_only=True)
+        return int(last["lr_schedulers"][0]["num_bad_epochs"])
+
+    assert [without_progress("unbroken", 3), without_progress("broken", 1, 2, 3)] == [2, 2]
+
+
 def test_a_run_that_was_moved_keeps_its_best_epoch(data: Path, tmp_path: Path) -> None:
     config = tmp_path / "run.yaml"
     config.write_text(RUN.format(data=data, out=tmp_path / "here"))

@@ -14,6 +14,7 @@ import torch
 from pytorch_lightning.callbacks import Callback, RichProgressBar
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from torch import Tensor
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.utils.data import DataLoader
 
 from stage.annotation.predictions import PredictionTable, join_tables, tabulate_predictions
@@ -103,6 +104,14 @@ class StageTraining(pl.LightningModule):
         }
         for name, value in shown.items():
             self.log(name, math.nan if value is None else value, prog_bar=True)
+        schedule = self.lr_schedulers()
+        if isinstance(schedule, ReduceLROnPlateau) and scores.qa_accuracy is not None:
+            schedule.step(scores.qa_accuracy)
+
+    def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
+        """Lightning takes a plateau's step after an epoch's checkpoint, which then wouldn't know of its check."""
+        if not isinstance(scheduler, ReduceLROnPlateau):
+            super().lr_scheduler_step(scheduler, metric)
 
     def scores(self) -> Scores:
         return scores_of(join_tables(self.tables), self.questions, self.model.config)
@@ -121,9 +130,7 @@ class StageTraining(pl.LightningModule):
         if c.schedule == "cosine":
             schedule = rise_and_fall(optimizer, c.epochs * self.steps_per_epoch, rise=0.15)
             return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-        plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
-            optimizer, mode="max", factor=0.5, patience=c.plateau_checks
-        )
+        plateau = ReduceLROnPlateau(optimizer, mode="max", factor=0.5, patience=c.plateau_checks)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": plateau, "monitor": MONITORED}}
 
 
