@@ -23,7 +23,7 @@ from tempfile import TemporaryDirectory
 
 import av
 
-from stage.answering import Answerer
+from stage.inference.ask import Answerer
 from stage.sitcom.episodes import write_sitcom
 
 QUESTION = "What does Mia hold when Ida comes in ?"
@@ -31,7 +31,7 @@ ANSWERS = ("A red mug .", "A phone .", "A trophy .", "A pizza .", "An apple .")
 MEASURED = """
 import sys
 from stage.commands import main
-from stage.memory import peak_memory
+from stage.runtime.allocator import peak_memory
 try:
     main()
 finally:

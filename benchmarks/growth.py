@@ -18,11 +18,11 @@ from statistics import median
 import matplotlib
 import torch
 
-from stage.batch import Batch, Context, GroundingTargets, Targets
-from stage.memory import keep_memory
+from stage.data.batch import Batch, Context, GroundingTargets, Targets
 from stage.model.config import StageConfig
 from stage.model.losses import LossWeights, stage_losses
 from stage.model.stage import Stage
+from stage.runtime.allocator import keep_freed_memory
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
-    keep_memory()
+    keep_freed_memory()
     model = Stage(StageConfig(text_dim=TEXT_DIM, region_dim=REGION_DIM))
     curves = {
         ("frames of the clip", kind): {t: seconds(model, kind, make_batch(t, USUAL_WORDS)) for t in FRAMES}

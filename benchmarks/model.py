@@ -25,18 +25,18 @@ import torch
 import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from stage.batch import Batch
-from stage.config import TrainingConfig
-from stage.dataset import QuestionSet
-from stage.examples import Limits, collate
-from stage.layouts import open_questions
-from stage.loading import LikeLengths, answering_order
-from stage.machine import bfloat16_pays
-from stage.memory import keep_memory, peak_memory
+from stage.data.batch import Batch
+from stage.data.examples import Limits, collate
+from stage.data.layouts import open_questions
+from stage.data.loading import LengthBucketSampler, answering_order
+from stage.data.question_set import QuestionSet
 from stage.model.config import StageConfig
-from stage.model.fused import compile_fused
 from stage.model.losses import LossWeights, stage_losses
+from stage.model.ops.compiled import compile_ops
 from stage.model.stage import Stage
+from stage.runtime.allocator import keep_freed_memory, peak_memory
+from stage.runtime.hardware import bfloat16_is_fast
+from stage.training.config import TrainingConfig
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 import oracle
@@ -58,7 +58,7 @@ def main() -> None:
     given = parser.parse_args()
     device = given.device
     torch.set_num_threads(given.threads)
-    keep_memory()
+    keep_freed_memory()
     questions = open_questions(given.folder / given.split, Limits())
     sizes = {"text_dim": questions.text_dim, "region_dim": questions.region_dim}
     torch.manual_seed(STEP.seed)
@@ -68,8 +68,8 @@ def main() -> None:
     chosen = order[:: max(1, len(order) // given.steps)]
     asked = [[collate([questions.example(i) for i in batch])] for batch in chosen]
 
-    kinds = [torch.float32, torch.bfloat16] if bfloat16_pays(device) else [torch.float32]
-    if not bfloat16_pays(device):
+    kinds = [torch.float32, torch.bfloat16] if bfloat16_is_fast(device) else [torch.float32]
+    if not bfloat16_is_fast(device):
         print("bfloat16: not measured, since this processor has to emulate it")
     for kind in kinds:
         a = torch.randn(MATRIX, MATRIX).to(device, kind)
@@ -78,7 +78,7 @@ def main() -> None:
     flops = count(model, steps)
     found = {f"{kind}": speed(kind, model, steps, asked) for kind in kinds}
     if given.compile == "auto" and device == "cpu":
-        if reason := compile_fused():
+        if reason := compile_ops():
             print(f"not compiled: {reason}")
         else:
             found |= {f"{kind}, compiled": speed(kind, model, steps, asked) for kind in kinds}
@@ -123,7 +123,7 @@ def speed(
 
 def batches_of(questions: QuestionSet, at_once: int, steps: int) -> list[list[Batch]]:
     """Steps of 16 questions as they come in training, each in parts."""
-    parts = list(LikeLengths(questions.sizes(), STEP.batch_size, at_once, STEP.seed))
+    parts = list(LengthBucketSampler(questions.sizes(), STEP.batch_size, at_once, STEP.seed))
     n = math.ceil(STEP.batch_size / at_once)
     return [
         [collate([questions.example(i) for i in part]) for part in parts[first : first + n]]

@@ -21,14 +21,14 @@ from time import perf_counter, process_time
 
 import torch
 
-from stage.dataset import QuestionSet
-from stage.examples import Limits
-from stage.layouts.choose import PACKED
-from stage.layouts.folder import is_here, open_folder
-from stage.layouts.packing import pack_release
-from stage.layouts.release import open_release
-from stage.loading import LikeLengths
-from stage.memory import peak_memory
+from stage.data.examples import Limits
+from stage.data.layouts import folder
+from stage.data.loading import LengthBucketSampler
+from stage.data.question_set import QuestionSet
+from stage.release.files import is_here
+from stage.release.layout import PACKED_FOLDER, open_released
+from stage.release.packing import pack_release
+from stage.runtime.allocator import peak_memory
 
 SEED = 2018
 BATCH_SIZE = 16
@@ -53,12 +53,12 @@ def main() -> None:
     parser.add_argument("--split", default="train")
     given = parser.parse_args()
     with TemporaryDirectory() as temporary:
-        packed = given.folder / PACKED
+        packed = given.folder / PACKED_FOLDER
         if not is_here(packed / given.split):
             packed = Path(temporary)
             pack_release(given.folder, packed, Limits().regions, lambda done, of, what: None)
-        released = alone(partial(open_release, given.folder, given.split, Limits()))
-        compact = alone(partial(open_folder, packed / given.split, Limits()))
+        released = alone(partial(open_released, given.folder / given.split, Limits()))
+        compact = alone(partial(folder.open_questions, packed / given.split, Limits()))
     print(f"{compact.questions} questions; questions/s by the clock (by processor time)")
     for order in compact.clock:
         print(
@@ -81,7 +81,7 @@ def alone(opened: Callable[[], QuestionSet]) -> Reading:
 def read(opened: Callable[[], QuestionSet]) -> Reading:
     torch.set_num_threads(1)
     questions = opened()
-    batches = LikeLengths(questions.sizes(), BATCH_SIZE, BATCH_SIZE, SEED)
+    batches = LengthBucketSampler(questions.sizes(), BATCH_SIZE, BATCH_SIZE, SEED)
     shuffled = torch.randperm(len(questions), generator=torch.Generator().manual_seed(SEED)).tolist()
     speed_of(questions, shuffled)  # warms the cache
     orders = {"training order": [i for batch in batches for i in batch], "random order": shuffled}

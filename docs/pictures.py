@@ -17,7 +17,7 @@ import numpy as np
 
 import stage
 from stage.annotation.questions import read_questions
-from stage.answering import Answerer
+from stage.inference.ask import Answerer
 from stage.media.video import open_video
 from stage.page.timeline import overlap
 from stage.types import Evidence, Image

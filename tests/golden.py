@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stage.batch import Batch, Context, Targets
+from stage.data.batch import Batch, Context, Targets
 from stage.model.losses import RegionPairs
 
 SHARED = Path(__file__).parents[1].parent / "shared"

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stage.batch import Batch, Context
+from stage.data.batch import Batch, Context
 from stage.model.stage import Stage
 
 Weights = Mapping[str, Tensor]

@@ -13,10 +13,10 @@ import pytest
 
 from golden import SHARED
 from stage.annotation.checking import check_annotation
+from stage.annotation.clips import read_frame_counts, read_subtitles
 from stage.annotation.predictions import read_predictions, tabulate_predictions, write_predictions
 from stage.annotation.questions import read_questions, write_questions
 from stage.annotation.statistics import draw_statistics, rows, statistics
-from stage.annotation.subtitles import read_frame_counts, read_subtitles
 from stage.annotation.vocabulary import build_vocabulary, object_vocabulary, read_vocabulary, write_vocabulary
 from stage.errors import InputError
 from stage.types import Box, Prediction, Question, Sentence, WordBoxes

@@ -11,22 +11,23 @@ import torch
 from torch import Tensor
 
 from stage.annotation.questions import write_questions
-from stage.batch import Batch, Context, GroundingTargets, Targets
-from stage.config import RunConfig, load_config
+from stage.data.batch import Batch, Context, GroundingTargets, Targets
+from stage.data.examples import Limits
+from stage.data.layouts import open_questions
 from stage.errors import InputError
-from stage.examples import Limits
-from stage.features.store import FeatureAttributes, FeatureStore
-from stage.files import write_json
-from stage.layouts import open_questions
+from stage.features.protocols import FeatureAttributes
+from stage.features.store.feature_store import FeatureStore
+from stage.inference.model_folder import load_model
+from stage.inference.score import evaluate_model, predict_all
+from stage.io import write_json
 from stage.model.baselines.inputs import as_sequence, split_hypotheses
 from stage.model.baselines.layers import gather_real
 from stage.model.baselines.longest import Longest
 from stage.model.baselines.multi_task import MultiTask
-from stage.model.build import KINDS, VideoQA, build_model, training_losses
+from stage.model.build import KINDS, VideoQASystem, build_model, training_losses
 from stage.model.losses import LossWeights
-from stage.scoring import evaluate_model, predict_all
-from stage.trained import load_model
-from stage.training import train
+from stage.training.config import RunConfig, load_config
+from stage.training.loop import train
 from stage.types import Box, Question, Regions
 
 TEXT_DIM, REGION_DIM, HIDDEN = 12, 10, 16
@@ -44,7 +45,7 @@ LOCALISING, GROUNDING = {"multi_task"}, {"late_fusion, rnn", "late_fusion, cnn"}
 systems = pytest.mark.parametrize("name", SYSTEMS)
 
 
-def make_model(name: str) -> VideoQA:
+def make_model(name: str) -> VideoQASystem:
     torch.manual_seed(1)
     settings = {"hidden": HIDDEN, "embedding": 14, "dropout": 0, **SYSTEMS[name]}
     config = KINDS[settings["kind"]].model_validate(

@@ -15,9 +15,9 @@ import typer
 
 from stage.commands.sitcom import sitcom
 from stage.errors import InputError
-from stage.files import to_json
-from stage.sitcom import benchmark
-from stage.sitcom.benchmark import (
+from stage.io import to_json
+from stage.sitcom.benchmark import splits as benchmark
+from stage.sitcom.benchmark.splits import (
     DIGESTS,
     SPLITS,
     VERSION,
@@ -27,9 +27,9 @@ from stage.sitcom.benchmark import (
     publish,
     published,
 )
+from stage.sitcom.benchmark.verification import differences, split_in
 from stage.sitcom.episodes import make_episode, truth_of, write_film, write_sitcom
 from stage.sitcom.screenplay import Screenplay, episode_seed, write_screenplay
-from stage.sitcom.verifying import differences, split_in
 
 NAME = "sitcom_val_7_00000"
 QUESTION = 207000000

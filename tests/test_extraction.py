@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 from stage.errors import InputError
-from stage.extraction import extract_regions, films_in
-from stage.features.concepts import ConceptDetector, ConceptRegions
-from stage.features.regions import load_detector
-from stage.features.store import FeatureAttributes, FeatureStore
-from stage.media.frames import open_frames
-from stage.sitcom.drawing import draw
+from stage.features.extraction import extract_regions, films_in
+from stage.features.protocols import FeatureAttributes
+from stage.features.regions.visual_concepts import ConceptDetector, ConceptRegions
+from stage.features.registry import load_detector
+from stage.features.store.feature_store import FeatureStore
+from stage.media.frame_folder import open_frames
+from stage.sitcom.drawing.scene import draw
 from stage.sitcom.screenplay import episode_seed, write_screenplay
 
 

@@ -11,8 +11,8 @@ import torch
 from transformers import BertConfig, BertForPreTraining, BertTokenizerFast
 
 from stage.errors import InputError
-from stage.features.finetuning import Pairs, PreTraining, finetune, load_bert, sentence_pairs
-from stage.features.text import load_text_encoder
+from stage.features.registry import load_text_encoder
+from stage.training.text_encoder import Pairs, PreTraining, finetune, load_bert, sentence_pairs
 from stage.types import Clip, Question, Sentence
 
 WORDS = "what is the mug doing red blue car in kitchen why who mia leo says hello there . ?"

@@ -6,17 +6,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from stage.model import fused
-from stage.model.normalisation import normalised_maximum
-from stage.model.products import batched, linear, sum_of_rows, times, transposed_times
-from stage.model.sequences import MASKED, round_up, take
+from stage.model.execution.padding import MASKED, gather_rows, round_up
+from stage.model.ops import compiled as compiled_ops
+from stage.model.ops.layer_norm import normalised_maximum
+from stage.model.ops.matmul import batched_matmul, linear, matmul, matmul_transposed, segment_sum
 from test_stage import make_batch, make_model
 
 
 @pytest.fixture
 def compiled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fused, "_compile", None)  # set back afterwards
-    if reason := fused.compile_fused():
+    monkeypatch.setattr(compiled_ops, "_compile", None)  # set back afterwards
+    if reason := compiled_ops.compile_ops():
         pytest.skip(f"nothing to compile with: {reason}")
 
 
@@ -44,11 +44,11 @@ def test_compiled_loops_give_the_same_answers_and_gradients(request: pytest.Fixt
 def test_products_in_blocks_are_products() -> None:
     rows, matrix = torch.randn(5000, 8), torch.randn(8, 6)
     short, small = rows.bfloat16(), matrix.bfloat16()
-    torch.testing.assert_close(times(short, small), short @ small)
+    torch.testing.assert_close(matmul(short, small), short @ small)
     exact = short.float().T @ short.float()
-    torch.testing.assert_close(transposed_times(short, short), exact, rtol=0.01, atol=1.0)
+    torch.testing.assert_close(matmul_transposed(short, short), exact, rtol=0.01, atol=1.0)
     a, b = torch.randn(37, 5, 8).bfloat16(), torch.randn(37, 8, 3).bfloat16()
-    torch.testing.assert_close(batched(a, b), a @ b)
+    torch.testing.assert_close(batched_matmul(a, b), a @ b)
 
 
 def test_a_normalised_maximum_is_the_maximum_of_what_is_normalised() -> None:
@@ -76,7 +76,7 @@ def test_a_normalised_maximum_is_the_maximum_of_what_is_normalised() -> None:
 def test_rows_that_belong_together_are_added_up(dtype: torch.dtype) -> None:
     x, rows = torch.arange(12.0).view(4, 3).to(dtype), torch.tensor([2, 0, 0, 2])
     expected = torch.tensor([[9.0, 11, 13], [0, 0, 0], [9, 11, 13]]).to(dtype)
-    torch.testing.assert_close(sum_of_rows(x, rows, 3), expected)
+    torch.testing.assert_close(segment_sum(x, rows, 3), expected)
 
 
 def test_gradients_of_products_and_of_taking_rows() -> None:
@@ -86,8 +86,8 @@ def test_gradients_of_products_and_of_taking_rows() -> None:
         return torch.randn(*shape, generator=generator, dtype=torch.float64, requires_grad=True)
 
     assert torch.autograd.gradcheck(linear, (random(3, 2, 4), random(5, 4), random(5)))
-    assert torch.autograd.gradcheck(batched, (random(3, 2, 4), random(3, 4, 5)))
-    assert torch.autograd.gradcheck(lambda x: take(x, torch.tensor([1, 0, 1])), (random(2, 3),))
+    assert torch.autograd.gradcheck(batched_matmul, (random(3, 2, 4), random(3, 4, 5)))
+    assert torch.autograd.gradcheck(lambda x: gather_rows(x, torch.tensor([1, 0, 1])), (random(2, 3),))
 
 
 def test_sizes_are_rounded_up_by_an_eighth_at_most() -> None:

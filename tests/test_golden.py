@@ -16,8 +16,8 @@ from stage.model.losses import (
     span_loss,
     training_proposals,
 )
-from stage.model.release import from_release, our_name
 from stage.model.stage import Stage
+from stage.release.weights import from_release, our_name
 
 FILES = [COMPACT, SHARED / "golden" / "full.npz", SHARED / "golden" / "sub_only.npz"]
 RELATIVE = 1e-4

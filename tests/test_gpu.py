@@ -10,13 +10,13 @@ from torch import Tensor
 
 import test_baselines
 import test_stage
-from stage.batch import Batch
-from stage.config import RunConfig
-from stage.layouts import open_questions
-from stage.model.build import VideoQA, training_losses
+from stage.data.batch import Batch
+from stage.data.layouts import open_questions
+from stage.inference.score import evaluate_model
+from stage.model.build import VideoQASystem, training_losses
 from stage.model.losses import LossWeights
-from stage.scoring import evaluate_model
-from stage.training import train
+from stage.training.config import RunConfig
+from stage.training.loop import train
 from test_baselines import data, run
 
 __all__ = ["data"]
@@ -25,7 +25,7 @@ SYSTEMS = ["stage", *sorted(test_baselines.SYSTEMS)]
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
 
 
-def make(name: str) -> tuple[VideoQA, Batch]:
+def make(name: str) -> tuple[VideoQASystem, Batch]:
     torch.manual_seed(0)
     if name == "stage":
         return test_stage.make_model(dropout=0.0), test_stage.make_batch()

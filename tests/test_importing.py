@@ -11,12 +11,12 @@ import torch
 
 from golden import COMPACT, Golden
 from stage.errors import InputError
-from stage.files import write_json
-from stage.importing import import_checkpoint
+from stage.inference.model_folder import load_model, save_model
+from stage.io import write_json
 from stage.model.config import StageConfig
-from stage.model.release import RENAMED, from_release
 from stage.model.stage import Stage
-from stage.trained import load_model, save_model
+from stage.release.checkpoint import import_checkpoint
+from stage.release.weights import RENAMED, from_release
 
 
 @pytest.fixture(scope="module")

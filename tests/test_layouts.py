@@ -14,17 +14,16 @@ import numpy as np
 import pytest
 import torch
 
+from stage.data.examples import Limits, collate
+from stage.data.layouts import open_questions
+from stage.data.layouts.detections import DetectionFile
 from stage.errors import InputError
-from stage.examples import Limits, collate
-from stage.features.store import FeatureStore
-from stage.files import write_json
-from stage.layouts import open_questions
-from stage.layouts.detections import DetectionFile
-from stage.layouts.packing import pack_release
-from stage.layouts.release import open_release
+from stage.features.store.feature_store import FeatureStore
+from stage.inference.predict import predict
+from stage.io import write_json
 from stage.model.config import StageConfig
 from stage.model.stage import Stage
-from stage.predicting import predict
+from stage.release.packing import pack_release
 
 TEXT_DIM, REGION_DIM, FRAMES = 4, 6, 24
 
@@ -209,7 +208,7 @@ def test_a_wrong_dimension_is_told_with_both_numbers(release: Release) -> None:
 
 def test_packed_features_are_those_that_were_released(release: Release) -> None:
     root = release.write()
-    released = open_release(root, "train", Limits())
+    released = open_questions(root / "train", Limits())
     pack_release(root, root / "packed", 25, quiet)
     packed = open_questions(root / "train", Limits())
     assert packed.name.startswith(str(root / "packed"))

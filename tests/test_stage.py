@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 import oracle
-from stage.batch import NO_SPAN, Batch, Context, GroundingTargets, Targets
+from stage.data.batch import NO_SPAN, Batch, Context, GroundingTargets, Targets
 from stage.model.config import StageConfig, Streams
-from stage.model.dropout import Dropout
 from stage.model.losses import LossWeights, draw_pairs, span_loss, stage_losses, training_proposals
+from stage.model.ops.dropout import Dropout
 from stage.model.span import SpanLogits, best_spans, overlapping_spans, span_iou
 from stage.model.stage import Stage
 
@@ -131,7 +131,7 @@ def test_a_long_film_is_read_in_pieces_to_the_same_answer(monkeypatch: pytest.Mo
     model, batch = make_model(), make_batch()
     with torch.no_grad():
         whole = model.answer(batch)
-        monkeypatch.setattr("stage.model.pieces.FRAMES_AT_ONCE", 3)
+        monkeypatch.setattr("stage.model.execution.frame_chunks.FRAMES_PER_CHUNK", 3)
         pieces = model.answer(batch)
     torch.testing.assert_close(pieces.logits, whole.logits)
     torch.testing.assert_close(pieces.start_probabilities, whole.start_probabilities)

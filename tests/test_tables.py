@@ -17,28 +17,29 @@ import torch
 from rich.console import Console
 
 from stage.annotation.questions import write_questions
-from stage.config import load_config
+from stage.data.examples import Limits, collate
+from stage.data.layouts import open_questions
 from stage.errors import InputError
-from stage.examples import Limits, collate
-from stage.features.pca import Projections
-from stage.features.store import FeatureAttributes, FeatureStore
-from stage.files import write_json
-from stage.layouts import open_questions
+from stage.experiments.jobs.runs import Result, Run, read_results, read_run, unfinished_runs, write_result
+from stage.experiments.jobs.scheduler import perform_all
+from stage.experiments.jobs.true_span import StageGivenSpans, scores_given_true_spans
+from stage.experiments.jobs.worker import alone_in, perform
+from stage.experiments.systems import SYSTEMS, settings_for, systems_named
+from stage.experiments.tables.audit import FAILS, GIVEN_SPAN, HOLDS, UNKNOWN, Claim, audit
+from stage.experiments.tables.formatting import print_grid, write_table
+from stage.experiments.tables.paper import MAP, MIOU, QA, TABLE_3, TABLE_4, TABLE_5, TABLE_6, TABLES, Table
+from stage.experiments.tables.plot import drawn
+from stage.experiments.tables.publish import publish
+from stage.experiments.tables.summary import Cell, fill, notes
+from stage.features.projection import Projections
+from stage.features.protocols import FeatureAttributes
+from stage.features.store.feature_store import FeatureStore
+from stage.inference.model_folder import FeatureRecipe, TrainedModel
+from stage.io import write_json
 from stage.model.build import build_model
 from stage.model.config import StageConfig
 from stage.model.stage import Stage
-from stage.tables.audit import FAILS, GIVEN_SPAN, HOLDS, UNKNOWN, Claim, audit
-from stage.tables.paper import MAP, MIOU, QA, TABLE_3, TABLE_4, TABLE_5, TABLE_6, TABLES, Table
-from stage.tables.plot import drawn
-from stage.tables.publish import publish
-from stage.tables.report import print_grid, write_table
-from stage.tables.runs import Result, Run, read_results, read_run, unfinished_runs, write_result
-from stage.tables.schedule import perform_all
-from stage.tables.summary import Cell, fill, notes
-from stage.tables.systems import SYSTEMS, settings_for, systems_named
-from stage.tables.true_span import StageGivenSpans, scores_given_true_spans
-from stage.tables.worker import alone_in, perform
-from stage.trained import FeatureRecipe, TrainedModel
+from stage.training.config import load_config
 from stage.types import Box, Question, Regions
 
 ROOT = Path(__file__).parents[1]

@@ -13,7 +13,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from stage.errors import InputError
-from stage.features.text import load_text_encoder
+from stage.features.registry import load_text_encoder
 
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "mia", "hold", "##ing", "##s", "a", "gui", "##tar", "?"]
 

@@ -1,4 +1,4 @@
-"""Grounded video question answering: the answer, the seconds that show it, the boxes it speaks of.
+"""ModelOutput video question answering: the answer, the seconds that show it, the boxes it speaks of.
 
 film = stage.open("film.mp4", "film.srt")
 evidence = film.ask("Who is at the door ?", ["Mia .", "Leo ."])
@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING
 from stage.errors import InputError
 
 if TYPE_CHECKING:
-    from stage.answering import Answerer, OpenFilm
-    from stage.evidence import to_json
+    from stage.inference.ask import Answerer, OpenFilm
+    from stage.inference.evidence import to_json
     from stage.page import frames_to_show, render, write_page
 
 __all__ = ["Answerer", "InputError", "OpenFilm", "frames_to_show", "open", "render", "to_json", "write_page"]
 
 # Imported when they are asked for, so that `import stage` takes no time.
 _HOME = {
-    "Answerer": "stage.answering",
-    "OpenFilm": "stage.answering",
-    "to_json": "stage.evidence",
+    "Answerer": "stage.inference.ask",
+    "OpenFilm": "stage.inference.ask",
+    "to_json": "stage.inference.evidence",
     "frames_to_show": "stage.page",
     "render": "stage.page",
     "write_page": "stage.page",
@@ -37,7 +37,7 @@ def open(video: str | Path, subtitles: str | Path | None = None, model: str | Pa
     name of a packaged model. To ask many films, make one `Answerer.from_pretrained(model)` and `open` them with it.
     Raises InputError if a file can't be used.
     """
-    from stage.answering import Answerer
+    from stage.inference.ask import Answerer
 
     return Answerer.from_pretrained(model).open(video, subtitles)
 

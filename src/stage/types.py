@@ -7,7 +7,7 @@ The model looks at every sixth of them (0.5 a second).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,6 +16,9 @@ import numpy.typing as npt
 Array = npt.NDArray[np.float32]
 Image = npt.NDArray[np.uint8]
 """A picture, (height, width, 3), RGB."""
+
+Progress = Callable[[int, int, str], None]
+"""Called with how much is done, of how much, and what it is."""
 
 FRAMES_PER_SECOND = 3
 """Numbered frames a second of video."""

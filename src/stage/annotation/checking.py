@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from stage.annotation.findings import Findings
+from stage.annotation.issues import Issues
 from stage.annotation.questions import question_from_entry, read_entries
 from stage.annotation.vocabulary import fold
 from stage.errors import InputError
@@ -15,12 +15,12 @@ WIDTH, HEIGHT = 640, 360
 """Boxes are in pixels of such a picture."""
 
 
-def check_annotation(path: Path) -> tuple[list[Question], Findings]:
+def check_annotation(path: Path) -> tuple[list[Question], Issues]:
     """The questions of a file that can be read, and everything irregular about all of them.
 
     Raises InputError only if the file is no list of questions.
     """
-    findings = Findings()
+    findings = Issues()
     known: dict[int, Question] = {}
     for number, entry in enumerate(read_entries(path), 1):
         try:
@@ -43,7 +43,7 @@ def named(question: Question, path: Path) -> str:
     return f"question {question.qid} in {path}"
 
 
-def check_question(question: Question, path: Path, findings: Findings) -> None:
+def check_question(question: Question, path: Path, findings: Issues) -> None:
     """What a question lacks, and boxes that lie outside the picture."""
     where = named(question, path)
     if question.answer_index is None:
@@ -58,7 +58,7 @@ def check_question(question: Question, path: Path, findings: Findings) -> None:
                 findings.add("boxes that reach past the picture", f"{box.label!r} in frame {frame}, {where}")
 
 
-def check_labels(question: Question, path: Path, findings: Findings) -> None:
+def check_labels(question: Question, path: Path, findings: Issues) -> None:
     """Whether a question's frames, boxes, labels and answers fit one another."""
     where = named(question, path)
     for frame, boxes in question.boxes.items():

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from stage.annotation.vocabulary import fold
 from stage.errors import InputError
-from stage.files import read_json, to_json, write_text
+from stage.io import read_json, to_json, write_text
 from stage.types import Box, Prediction, WordBoxes
 
 Integers = npt.NDArray[np.int64]

@@ -10,7 +10,7 @@ from sys import intern
 from typing import Any
 
 from stage.errors import InputError
-from stage.files import read_json, write_json
+from stage.io import read_json, write_json
 from stage.types import Box, Question
 
 BOX_SIDES = ("left", "top", "width", "height")

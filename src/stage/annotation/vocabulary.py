@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from stage.errors import InputError
-from stage.files import read_json, write_json
+from stage.io import read_json, write_json
 from stage.types import Question
 
 UNKNOWN = "<unk>"

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from stage.annotation.findings import Findings
+from stage.annotation.issues import Issues
 from stage.annotation.vocabulary import fold
-from stage.collecting.done import Refined, read_done
+from stage.collecting.submissions import Refined, read_submission
 from stage.errors import InputError
 from stage.metrics.answers import span_iou
 from stage.metrics.proposals import box_iou
@@ -37,7 +37,7 @@ class Merged:
 
     questions: tuple[Question, ...]
     agreements: tuple[Agreement, ...]
-    findings: Findings
+    findings: Issues
 
 
 def merge(questions: Sequence[Question], files: Sequence[Path], rest: bool = False) -> Merged:
@@ -48,10 +48,10 @@ def merge(questions: Sequence[Question], files: Sequence[Path], rest: bool = Fal
     asked = {question.qid: question for question in questions}
     if len(set(map(Path.absolute, files))) < len(files):
         raise InputError("a saved file is given twice; give each once")
-    findings = Findings()
+    findings = Issues()
     done: dict[int, list[Refined]] = {}
     for file in files:
-        for refined in read_done(file, asked, findings):
+        for refined in read_submission(file, asked, findings):
             done.setdefault(refined.question.qid, []).append(refined)
     return Merged(
         tuple(done[q.qid][0].question if q.qid in done else q for q in questions if rest or q.qid in done),

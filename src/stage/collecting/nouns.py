@@ -13,7 +13,7 @@ from stage.annotation.questions import read_questions
 from stage.annotation.vocabulary import fold
 from stage.collecting.tagging import Tagger
 from stage.errors import InputError
-from stage.files import write_text
+from stage.io import write_text
 from stage.media.subtitles import tokenise
 from stage.types import Question
 

@@ -15,11 +15,11 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from stage.annotation.labels import LAST_FRAME, frames_of_question
-from stage.collecting.done import FORMAT
 from stage.collecting.nouns import Noun, concepts_of
+from stage.collecting.submissions import FORMAT
 from stage.collecting.tagging import Tagger
 from stage.errors import InputError
-from stage.media.frames import open_frames
+from stage.media.frame_folder import open_frames
 from stage.media.subtitles import read_subtitles, subtitles_of
 from stage.media.video import open_video
 from stage.page.colours import DARK, LIGHT, SHADE, word_colours
@@ -108,7 +108,7 @@ def render_task(task: Task) -> str:
     content = _content(task)
     content["key"] = _key(task)
     content["pictures"] = {frame: encoded[place].uri for frame, place in places.items()}
-    script = "\n".join((Path(__file__).parent / name).read_text("utf-8") for name in SCRIPTS)
+    script = "\n".join((Path(__file__).parent / "web" / name).read_text("utf-8") for name in SCRIPTS)
     return (
         _environment()
         .get_template("task.html.jinja")
@@ -178,7 +178,7 @@ def _sentences(
 
 def _environment() -> Environment:
     """Our templates, and the evidence page's style."""
-    loader = ChoiceLoader([PackageLoader("stage", "collecting"), PackageLoader("stage", "page")])
+    loader = ChoiceLoader([PackageLoader("stage", "collecting/web"), PackageLoader("stage", "page")])
     return Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )

@@ -12,7 +12,7 @@ from typing import NoReturn
 import typer
 
 from stage.errors import InputError
-from stage.memory import keep_memory
+from stage.runtime.allocator import keep_freed_memory
 
 COMMANDS = (
     "ask",
@@ -38,7 +38,7 @@ COMMANDS = (
 def program() -> typer.Typer:
     """All commands. Their modules are small: what a command needs it imports when it runs."""
     app = typer.Typer(
-        help="Grounded video question answering: the answer, the seconds that show it, the boxes it speaks of.",
+        help="ModelOutput video question answering: the answer, the seconds that show it, the boxes it speaks of.",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
         add_completion=False,
@@ -55,7 +55,7 @@ def program() -> typer.Typer:
 
 def main() -> None:
     """Run a command; what the user gave wrongly is one line on standard error and exit code 2."""
-    keep_memory()
+    keep_freed_memory()
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")  # transformers tells of every file it loads
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):

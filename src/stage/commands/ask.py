@@ -26,9 +26,9 @@ def ask(
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
 ) -> None:
     """Answer a question about a film: the answer, the seconds that show it, and the boxes it speaks of."""
-    from stage.answering import Answerer, checked
     from stage.commands.progress import progress_bar
-    from stage.evidence import to_json
+    from stage.inference.ask import Answerer, checked
+    from stage.inference.evidence import to_json
     from stage.media.film import open_film
     from stage.page import frames_to_show, render, write_page
 

@@ -107,7 +107,7 @@ def task(
 
 
 def _subtitles(given: Path | None, films: int) -> Mapping[str, tuple[Sentence, ...]] | Path | None:
-    from stage.annotation.subtitles import read_subtitles
+    from stage.annotation.clips import read_subtitles
     from stage.errors import InputError
 
     if given is None or given.suffix not in (".json", ".gz"):
@@ -134,7 +134,7 @@ def merge(
     from stage.collecting.merging import merge as merged
     from stage.collecting.nouns import read_tokenised
     from stage.errors import InputError
-    from stage.files import read_json
+    from stage.io import read_json
 
     if out.exists() and not isinstance(read_json(out), list):
         raise InputError(f"{out}: is there, and is no annotation; name the file to write last")

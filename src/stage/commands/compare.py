@@ -16,11 +16,11 @@ def compare(
     out: Annotated[Path | None, typer.Option("--json", help="Write all scores as JSON.")] = None,
 ) -> None:
     """Print a table of the scores of models on a data folder, and how many true boxes the proposals hold."""
-    from stage.files import write_json
-    from stage.layouts import open_questions
+    from stage.data.layouts import open_questions
+    from stage.inference.model_folder import load_model
+    from stage.inference.score import evaluate_model
+    from stage.io import write_json
     from stage.metrics import proposal_recall
-    from stage.scoring import evaluate_model
-    from stage.trained import load_model
 
     asked = {}
     for spec in models:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from stage.annotation.findings import Findings
+    from stage.annotation.issues import Issues
     from stage.types import Question
 
 app = typer.Typer(help="Look at, check and convert data sets.", no_args_is_help=True)
@@ -43,9 +43,9 @@ def check(
 ) -> None:
     """List everything irregular: which question, which file."""
     from stage.annotation.checking import check_annotation
-    from stage.layouts import folder
+    from stage.data.layouts import folder
 
-    if place.is_file() or folder.is_here(place):
+    if place.is_file() or folder.holds(place):
         file = place if place.is_file() else place / folder.QUESTIONS
         _tell(str(file), *check_annotation(file))
     else:
@@ -56,16 +56,17 @@ def _check_release(root: Path, closely: bool) -> None:
     from stage.annotation.checking import check_annotation
     from stage.commands.progress import progress_bar
     from stage.errors import InputError
-    from stage.layouts import release
+    from stage.release.features import ReleasedFeatures, usable
+    from stage.release.files import ReleaseFiles, questions_file, splits
 
-    names = release.splits(root)
+    names = splits(root)
     if not names:
         raise InputError(f"{root}: is no annotation, and has no questions in our layout or the released one")
-    source = release.ReleasedFeatures(release.ReleaseFiles.find(root))
+    source = ReleasedFeatures(ReleaseFiles.find(root))
     for split in names:
-        path = release.questions_file(root, split)
+        path = questions_file(root, split)
         readable, findings = check_annotation(path)
-        questions = release.usable(readable, source, path, findings)
+        questions = usable(readable, source, path, findings)
         if closely:
             with progress_bar(f"Clips of {split}") as progress:
                 clips = sorted({q.clip for q in questions})
@@ -75,7 +76,7 @@ def _check_release(root: Path, closely: bool) -> None:
         _tell(split, questions, findings)
 
 
-def _tell(what: str, questions: Sequence[Question], findings: Findings) -> None:
+def _tell(what: str, questions: Sequence[Question], findings: Issues) -> None:
     for kind, places in findings.found.items():
         for where in places:
             print(f"{kind}: {where}")
@@ -94,10 +95,10 @@ def pack(
 ) -> None:
     """Convert released features to float16 and what is read of them; a stopped run goes on."""
     from stage.commands.progress import progress_bar
-    from stage.layouts.choose import PACKED
-    from stage.layouts.packing import pack_release
+    from stage.release.layout import PACKED_FOLDER
+    from stage.release.packing import pack_release
 
-    target = out or root / PACKED
+    target = out or root / PACKED_FOLDER
     before = size_of(root, without=target)
     with progress_bar("Packing") as progress:
         findings = pack_release(root, target, regions, progress)

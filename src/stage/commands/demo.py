@@ -19,9 +19,9 @@ def demo(
 ) -> None:
     """Draw episodes, ask about them, and write one page with the answers and their evidence."""
     from stage.annotation.questions import read_questions
-    from stage.answering import Answerer
+    from stage.inference.ask import Answerer
     from stage.page import frames_to_show, render, write_page
-    from stage.processors import usable_cores
+    from stage.runtime.hardware import usable_cores
     from stage.sitcom.episodes import write_sitcom
 
     write_sitcom(out, "test", episodes, DEMO_SEED, usable_cores())

@@ -14,7 +14,7 @@ def detector(
     seed: Annotated[int, typer.Option(help="Seed of pictures and weights.")] = 0,
 ) -> None:
     """Train the small region detector on drawn pictures of the sitcom."""
-    from stage.features.detector_training import train_detector
+    from stage.training.detector import train_detector
 
     trained = train_detector(out, pictures=pictures, seed=seed)
     print(f"{trained.name} is in {out}; see {out / 'card.md'}")

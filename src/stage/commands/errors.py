@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from stage.tables.causes import Case, Cause
+    from stage.experiments.error_analysis import Case, Cause
 
 
 def errors(
@@ -39,9 +39,9 @@ def errors(
     from stage.annotation.questions import read_questions
     from stage.annotation.vocabulary import BESIDE, vocabulary_of
     from stage.errors import InputError
-    from stage.files import write_json
-    from stage.tables.causes import Cause, sort_answers, to_json
-    from stage.tables.causes import examples as some
+    from stage.experiments.error_analysis import Cause, sort_answers, to_json
+    from stage.experiments.error_analysis import examples as some
+    from stage.io import write_json
 
     if data and not out:
         raise InputError("--data: evidence pages need a folder; give one with --out")
@@ -63,7 +63,7 @@ def errors(
 
 
 def _counts(cases: Sequence[Case]) -> Table:
-    from stage.tables.causes import Cause, counts_by_link, counts_by_type
+    from stage.experiments.error_analysis import Cause, counts_by_link, counts_by_type
 
     table = Table(title=f"{len(cases):,} questions, in % of their row", title_justify="left")
     table.add_column("type, link")
@@ -97,7 +97,7 @@ def _show(cause: Cause, cases: Sequence[Case], console: Console) -> None:
 
 def _pages(chosen: Mapping[Cause, Sequence[Case]], data: Path, model: str, out: Path) -> None:
     from stage.commands.progress import progress_bar
-    from stage.tables.pages import write_pages
+    from stage.experiments.error_pages import write_pages
 
     with progress_bar("Looking at films") as progress:
         paths, notes = write_pages(chosen, data, model, out, progress)

@@ -21,7 +21,7 @@ def evaluate(
     from stage.annotation.predictions import read_predictions
     from stage.annotation.questions import read_questions
     from stage.annotation.vocabulary import vocabulary_of
-    from stage.files import write_json
+    from stage.io import write_json
     from stage.metrics import evaluate as score
     from stage.metrics import print_scores
 

@@ -13,7 +13,7 @@ def export(
     out: Annotated[Path, typer.Argument(help="The folder to write.")],
 ) -> None:
     """Write STAGE as ONNX graphs, with all that an answer needs; `--model OUT` then answers with onnxruntime."""
-    from stage.trained import export_model, load_model
+    from stage.inference.model_folder import export_model, load_model
 
     export_model(load_model(model), out)
     print(f"{model} is exported to {out}; give it as a model, as in: stage predict DATA OUT --model {out}")

@@ -20,9 +20,8 @@ Folders = Annotated[list[Path], typer.Argument(help="Data folders, as `stage sit
 def make_all(folders: Folders, text: Text = "minilm", detector: Detector = "stage") -> None:
     """Word vectors and regions of data folders with their films."""
     from stage.commands.progress import progress_bar
-    from stage.extraction import extract_folder
-    from stage.features.regions import load_detector
-    from stage.features.text import load_text_encoder
+    from stage.data.extraction import extract_folder
+    from stage.features.registry import load_detector, load_text_encoder
 
     encoder, found = load_text_encoder(text), load_detector(detector)
     for folder in folders:
@@ -35,8 +34,8 @@ def make_all(folders: Folders, text: Text = "minilm", detector: Detector = "stag
 def make_text(folders: Folders, text: Text = "minilm") -> None:
     """Word vectors of the questions and subtitles of data folders."""
     from stage.commands.progress import progress_bar
-    from stage.extraction import extract_words
-    from stage.features.text import load_text_encoder
+    from stage.data.extraction import extract_words
+    from stage.features.registry import load_text_encoder
 
     encoder = load_text_encoder(text)
     for folder in folders:
@@ -60,16 +59,16 @@ def make_regions(
 ) -> None:
     """Regions of every film below a folder; those of clips with questions at the frames that are asked about."""
     from stage.commands.progress import progress_bar
-    from stage.extraction import extract_regions, frames_asked
-    from stage.features.concepts import ConceptDetector
-    from stage.features.regions import load_detector
-    from stage.features.text import load_text_encoder
-    from stage.layouts import folder
+    from stage.data.extraction import frames_asked
+    from stage.data.layouts import folder
+    from stage.features.extraction import extract_regions
+    from stage.features.regions.visual_concepts import ConceptDetector
+    from stage.features.registry import load_detector, load_text_encoder
 
     found = load_detector(detector)
     if concepts:
         found = ConceptDetector(found, load_text_encoder(text))
-    wanted = frames_asked(out.parent) if folder.is_here(out.parent) else None
+    wanted = frames_asked(out.parent) if folder.holds(out.parent) else None
     with progress_bar("Regions") as progress:
         counts = extract_regions(videos, out, found, progress, wanted)
     print(f"regions of {len(counts):,} clips are in {out}")

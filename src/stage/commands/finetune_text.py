@@ -18,8 +18,8 @@ def finetune_text(
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1)] = 2018,
 ) -> None:
     """Fine-tune a BERT on subtitles and question-answer pairs with masked words and next sentences."""
-    from stage.features.finetuning import finetune
-    from stage.layouts.choose import read_text
+    from stage.data.layouts.registry import read_text
+    from stage.training.text_encoder import finetune
 
     questions, clips = read_text(data)
     before, after = finetune(

@@ -20,12 +20,12 @@ def import_(
     ] = None,
 ) -> None:
     """Make a model folder of a checkpoint that the authors' code wrote; only its weights are read, never code."""
-    from stage.importing import import_checkpoint
     from stage.model.stage import Stage
+    from stage.release.checkpoint import import_checkpoint
 
     model = import_checkpoint(checkpoint, opt, concepts)
 
-    from stage.trained import save_model
+    from stage.inference.model_folder import save_model
 
     save_model(
         model, out, card=f"# STAGE, imported\n\n- from: {checkpoint.name}, a checkpoint of the release\n"

@@ -33,12 +33,12 @@ def predict(
     """Predict answers, spans and boxes in the layout that the leaderboard and `stage evaluate` read."""
     from stage.annotation.predictions import write_predictions
     from stage.annotation.vocabulary import BESIDE, extend_vocabulary, read_vocabulary
-    from stage.files import check_writable
-    from stage.layouts import open_questions
-    from stage.machine import fastest_device
-    from stage.model.fused import compile_or_tell
-    from stage.scoring import predict_all
-    from stage.trained import load_model
+    from stage.data.layouts import open_questions
+    from stage.inference.model_folder import load_model
+    from stage.inference.score import predict_all
+    from stage.io import check_writable
+    from stage.model.ops.compiled import compile_or_warn
+    from stage.runtime.hardware import best_device
 
     trained = load_model(model)
     questions = open_questions(data, trained.limits)
@@ -50,7 +50,7 @@ def predict(
         words = extend_vocabulary(out.parent / BESIDE, questions.questions)
     else:
         words = read_vocabulary(vocabulary)
-    if fast and fastest_device() == "cpu":
-        compile_or_tell()
+    if fast and best_device() == "cpu":
+        compile_or_warn()
     write_predictions(out, predict_all(trained, questions, fast=fast), words)
     print(f"{len(questions)} predictions in {out}")

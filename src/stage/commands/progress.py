@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from stage.extraction import Progress as Report
+from stage.types import Progress as Report
 
 
 @contextmanager

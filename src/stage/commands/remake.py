@@ -34,15 +34,15 @@ def remake(
     """
     from stage.commands.compare import compare
     from stage.commands.features import make_all
-    from stage.config import load_config
-    from stage.features.detector import ASSETS, WEIGHTS
-    from stage.features.detector_training import train_detector
-    from stage.files import write_text
-    from stage.processors import usable_cores
-    from stage.sitcom.benchmark import SEED, SPLITS, VERSION, publish
+    from stage.features.regions.packaged import ASSETS, WEIGHTS
+    from stage.inference.model_folder import CARD, PACKAGED
+    from stage.io import write_text
+    from stage.runtime.hardware import usable_cores
+    from stage.sitcom.benchmark.splits import SEED, SPLITS, VERSION, publish
     from stage.sitcom.episodes import write_sitcom
-    from stage.trained import CARD, PACKAGED
-    from stage.training import train
+    from stage.training.config import load_config
+    from stage.training.detector import train_detector
+    from stage.training.loop import train
 
     runs = runs / f"version-{VERSION}"  # what is found done must have learnt from these episodes
     places = [f"data.train={data / 'train'}", f"data.val={data / 'val'}"]
@@ -69,8 +69,8 @@ def remake(
 
 def _add_scores(runs: Path) -> None:
     """Write what the models were measured at into their cards."""
-    from stage.sitcom.benchmark import SPLITS
-    from stage.trained import CARD
+    from stage.inference.model_folder import CARD
+    from stage.sitcom.benchmark.splits import SPLITS
 
     measured = json.loads((runs / "scores.json").read_text())
     episodes = SPLITS["test"].episodes

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from stage.processors import usable_cores
+from stage.runtime.hardware import usable_cores
 
 Split = Literal["train", "val", "test"]
 
@@ -35,7 +35,7 @@ def sitcom(
 ) -> None:
     """Write a published split of the sitcom (or other episodes): films, questions and truth in TVQA+'s formats."""
     from stage.errors import InputError
-    from stage.sitcom.benchmark import SEED, SPLITS
+    from stage.sitcom.benchmark.splits import SEED, SPLITS
     from stage.sitcom.episodes import write_sitcom
 
     if verify:
@@ -52,8 +52,8 @@ def sitcom(
 
 def _verify(folder: Path, split: Split | None, workers: int) -> None:
     from stage.commands.progress import progress_bar
-    from stage.sitcom.benchmark import VERSION, published
-    from stage.sitcom.verifying import differences, split_in
+    from stage.sitcom.benchmark.splits import VERSION, published
+    from stage.sitcom.benchmark.verification import differences, split_in
 
     wanted = published(split) if split else split_in(folder)
     with progress_bar("Checking episodes") as progress:

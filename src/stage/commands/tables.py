@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from stage.processors import usable_cores
+from stage.runtime.hardware import usable_cores
 
 CORES_OF_A_JOB = 4
 
@@ -41,11 +41,11 @@ def tables(
     from rich.console import Console
 
     from stage.commands.progress import progress_bar
-    from stage.tables.paper import tables_named
-    from stage.tables.publish import default_tables, publish, row_names
-    from stage.tables.runs import unfinished_runs
-    from stage.tables.schedule import Failure, perform_all
-    from stage.tables.systems import systems_named
+    from stage.experiments.jobs.runs import unfinished_runs
+    from stage.experiments.jobs.scheduler import Failure, perform_all
+    from stage.experiments.systems import systems_named
+    from stage.experiments.tables.paper import tables_named
+    from stage.experiments.tables.publish import default_tables, publish, row_names
 
     chosen = tables_named(table or default_tables(test))
     systems = systems_named(rows) if rows else row_names(chosen)

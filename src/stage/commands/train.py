@@ -20,12 +20,12 @@ def train(
     ] = True,
 ) -> None:
     """Train STAGE; the model of the epoch that is kept is left in OUTPUT/model."""
-    from stage.config import load_config
+    from stage.training.config import load_config
 
     run = load_config(config, set_ or ())
 
     from stage.metrics import print_scores
-    from stage.training import train as run_training
+    from stage.training.loop import train as run_training
 
     _, scores = run_training(run, resume=resume)
     print_scores(scores)

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import Function
 
-from stage.model.dropout import Dropout
-from stage.model.fused import fused
-from stage.model.joint import JointProjection, joint_map
-from stage.model.normalisation import normalise, to_length_1
-from stage.model.products import batched, linear
-from stage.model.sequences import MASKED, Sequences, take
+from stage.model.execution.padding import MASKED, PaddedSequences, gather_rows
+from stage.model.ops.compiled import fused
+from stage.model.ops.concat_projection import ConcatProjection, project_concat
+from stage.model.ops.dropout import Dropout
+from stage.model.ops.layer_norm import l2_normalise, normalise
+from stage.model.ops.matmul import batched_matmul, linear
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +34,20 @@ class QAGuidedAttention(nn.Module):
         super().__init__()
         self.scale = scale
         self.dropout = Dropout(dropout)
-        self.projection = JointProjection(dim, dropout)
+        self.projection = ConcatProjection(dim, dropout)
 
-    def forward(self, asked: Sequences, of_row: Tensor, contexts: Sequences) -> Attended:
-        """asked: (n, Q, d) words of hypotheses; contexts: (P, C, d); of_row: (P,) who looks at each."""
+    def forward(self, asked: PaddedSequences, of_row: Tensor, contexts: PaddedSequences) -> Attended:
+        """asked: (n, Q, d) words of hypotheses; contexts: (P, C, d); of_row: (P,) who encodings at each."""
         words, context = asked.values, contexts.values
-        looking = take(to_length_1(words, self.dropout), of_row)
-        similarity = batched(looking, to_length_1(context, self.dropout).transpose(1, 2))
+        looking = gather_rows(l2_normalise(words, self.dropout), of_row)
+        similarity = batched_matmul(looking, l2_normalise(context, self.dropout).transpose(1, 2))
         scores, weights = _weigh(similarity, asked.mask[of_row], contexts.mask, self.scale)
         split = self.projection.split(context.dtype)
         # The map of an attended context is the attended map of the context, and that has fewer rows.
-        attended, attended_mapped = (batched(weights, c) for c in (context, linear(context, split.second)))
-        joint = joint_map(words, of_row, attended, linear(words, split.first), attended_mapped, split)
+        attended, attended_mapped = (
+            batched_matmul(weights, c) for c in (context, linear(context, split.second))
+        )
+        joint = project_concat(words, of_row, attended, linear(words, split.first), attended_mapped, split)
         return Attended(joint, scores)
 
 
@@ -54,7 +56,7 @@ class VideoTextFusion(nn.Module):
 
     def __init__(self, dim: int, dropout: float) -> None:
         super().__init__()
-        self.projection = JointProjection(dim, dropout)
+        self.projection = ConcatProjection(dim, dropout)
         self.norm = nn.LayerNorm(dim)
 
     def forward(self, dialogue: Tensor, of_frame: Tensor, video: Tensor) -> Tensor:
@@ -64,7 +66,7 @@ class VideoTextFusion(nn.Module):
         """
         split = self.projection.split(video.dtype)
         mapped = linear(dialogue, split.first), linear(video, split.second)
-        return normalise(joint_map(dialogue, of_frame, video, *mapped, split), self.norm)
+        return normalise(project_concat(dialogue, of_frame, video, *mapped, split), self.norm)
 
 
 def _weigh(

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Discriminator, Tag
 from torch import Tensor
 
-from stage.batch import Batch
+from stage.data.batch import Batch
 from stage.model.baselines.baseline import Baseline
 from stage.model.baselines.late_fusion import LateFusion, LateFusionConfig
 from stage.model.baselines.multi_task import MultiTask, MultiTaskConfig
@@ -18,8 +18,8 @@ from stage.model.config import StageConfig, SystemConfig
 from stage.model.losses import Losses, LossWeights, stage_losses
 from stage.model.stage import Stage
 
-VideoQA = Stage | Baseline
-"""A module with a `config` and `answer(batch) -> Answered`; `training_losses` trains it."""
+VideoQASystem = Stage | Baseline
+"""A module with a `config` and `answer(batch) -> BatchPrediction`; `training_losses` trains it."""
 
 KINDS: dict[str, type[SystemConfig]] = {
     "stage": StageConfig,
@@ -54,7 +54,7 @@ TrainableConfig = Annotated[
 """The settings of any system that is trained, told apart by `kind`."""
 
 
-def build_model(config: SystemConfig) -> VideoQA:
+def build_model(config: SystemConfig) -> VideoQASystem:
     """The system of a configuration, with new weights."""
     match config:
         case StageConfig():
@@ -73,7 +73,7 @@ def build_model(config: SystemConfig) -> VideoQA:
             raise ValueError(f"{config.kind} is not built from settings")
 
 
-def training_losses(model: VideoQA, batch: Batch, weights: LossWeights) -> tuple[Losses, Tensor]:
+def training_losses(model: VideoQASystem, batch: Batch, weights: LossWeights) -> tuple[Losses, Tensor]:
     """All losses of a batch with targets, and the answer logits (N, K)."""
     if isinstance(model, Stage):
         return stage_losses(model, batch, weights)

@@ -8,10 +8,10 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from stage.model.convolution import convolution_unit
-from stage.model.dropout import Dropout
-from stage.model.normalisation import normalise, normalised_maximum
-from stage.model.products import linear
+from stage.model.ops.conv_unit import convolution_unit
+from stage.model.ops.dropout import Dropout
+from stage.model.ops.layer_norm import normalise, normalised_maximum
+from stage.model.ops.matmul import linear
 
 LONGEST_SEQUENCE = 500
 

@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stage.batch import NO_SPAN, Batch, GroundingTargets, Targets
+from stage.data.batch import NO_SPAN, Batch, GroundingTargets, Targets
 from stage.model.span import SpanLogits, best_spans, span_iou
-from stage.model.stage import Grounded, Stage
+from stage.model.stage import ModelOutput, Stage
 
 NEGATIVES = 2
 """Regions drawn against each positive one."""
@@ -61,7 +61,7 @@ def stage_losses(model: Stage, batch: Batch, weights: LossWeights) -> tuple[Loss
     targets = batch.targets
     if targets is None:
         raise ValueError("a batch without targets can't be trained on")
-    grounded: Grounded = model(batch)
+    grounded: ModelOutput = model(batch)
     proposals = training_proposals(grounded.span_logits, targets, batch.frame_mask)
     logits = score_proposals(model, grounded, proposals)
     answer = answer_loss(logits, targets.answer[proposals.question], len(batch))
@@ -96,10 +96,10 @@ def training_proposals(logits: SpanLogits, targets: Targets, frame_mask: Tensor)
     )
 
 
-def score_proposals(model: Stage, grounded: Grounded, proposals: Proposals) -> Tensor:
+def score_proposals(model: Stage, grounded: ModelOutput, proposals: Proposals) -> Tensor:
     """Answer logits (P, K): every hypothesis of a question seen over the same proposed span."""
     rows = proposals.question
-    copies = Grounded(grounded.frames[rows], grounded.frame_mask[rows], grounded.span_logits, None, None)
+    copies = ModelOutput(grounded.frames[rows], grounded.frame_mask[rows], grounded.span_logits, None, None)
     hypotheses = grounded.frames.shape[1]
     start = proposals.start[:, None].expand(-1, hypotheses)
     end = proposals.end[:, None].expand(-1, hypotheses)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from stage.model.dropout import Dropout
-from stage.model.sequences import MASKED
+from stage.model.execution.padding import MASKED
+from stage.model.ops.dropout import Dropout
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""STAGE: Spatio-Temporal Answerer with Grounded Evidence (Fig. 4 of the paper, from its left to its right)."""
+"""STAGE: Spatio-Temporal Answerer with ModelOutput Evidence (Fig. 4 of the paper, from its left to its right)."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stage.batch import Batch
+from stage.data.batch import Batch
 from stage.model.attention import QAGuidedAttention, VideoTextFusion
 from stage.model.config import StageConfig
 from stage.model.encoder import ConvEncoder, SharedEmbedding, VectorEmbedding
-from stage.model.normalisation import to_length_1
-from stage.model.pieces import Piece, fit, pieces_of, to_batch
-from stage.model.sequences import MASKED, Sequences, round_up
+from stage.model.execution.frame_chunks import FrameChunk, chunk_frames, fit, scatter_frames
+from stage.model.execution.padding import MASKED, PaddedSequences, round_up
+from stage.model.ops.layer_norm import l2_normalise
 from stage.model.span import (
     Scorer,
     SpanLogits,
@@ -28,7 +28,7 @@ from stage.model.span import (
 
 
 @dataclass(frozen=True, slots=True)
-class Grounded:
+class ModelOutput:
     """What the model found before it answers. N questions, K hypotheses, T frames, L_h words."""
 
     frames: Tensor
@@ -43,7 +43,7 @@ class Grounded:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class BatchPrediction:
     """A prediction for each question, as tensors."""
 
     logits: Tensor
@@ -54,11 +54,11 @@ class Answered:
     """(N, K, T)"""
     end_probabilities: Tensor
     """(N, K, T)"""
-    grounded: Grounded
+    grounded: ModelOutput
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class FrameEncoding:
     """F frames as the hypotheses see them."""
 
     frames: Tensor
@@ -68,13 +68,13 @@ class Look:
     subtitle_scores: Tensor | None = None
     """(F, K * L_h, L_s)"""
 
-    def of(self, frames: int, words: int, regions: int, said: int) -> Look:
+    def of(self, frames: int, words: int, regions: int, said: int) -> FrameEncoding:
         """The first frames alone, and scores as (F, K, words, regions or said), masked where nothing was seen."""
 
         def fitted(scores: Tensor | None, elements: int) -> Tensor | None:
             return None if scores is None else fit(scores[:frames], self.frames.shape[1], words, elements)
 
-        return Look(
+        return FrameEncoding(
             self.frames[:frames], fitted(self.region_scores, regions), fitted(self.subtitle_scores, said)
         )
 
@@ -99,40 +99,49 @@ class Stage(nn.Module):
         self.span_predictor = SpanPredictor(d, dropout)
         self.classifier = Scorer(2 * d if config.local_features else d, 1, dropout)
 
-    def forward(self, batch: Batch) -> Grounded:
+    def forward(self, batch: Batch) -> ModelOutput:
         """Read, attend, fuse, and find the span of every hypothesis."""
-        looks = self.look(batch, pieces_of(batch, together=self.config.release_padding))
-        frames = to_batch([look.frames for look in looks], batch.frame_mask, 0.0)
+        encodings = self.look(batch, chunk_frames(batch, together=self.config.release_padding))
+        frames = scatter_frames([look.frames for look in encodings], batch.frame_mask, 0.0)
         further, span_logits = self.span_predictor(frames.transpose(1, 2), batch.frame_mask)
         region_scores, subtitle_scores = (
-            None if scores[0] is None else to_batch(scores, batch.frame_mask, MASKED)
-            for scores in ([look.region_scores for look in looks], [look.subtitle_scores for look in looks])
+            None if scores[0] is None else scatter_frames(scores, batch.frame_mask, MASKED)
+            for scores in (
+                [look.region_scores for look in encodings],
+                [look.subtitle_scores for look in encodings],
+            )
         )
-        return Grounded(further, batch.frame_mask, span_logits, region_scores, subtitle_scores)
+        return ModelOutput(further, batch.frame_mask, span_logits, region_scores, subtitle_scores)
 
-    def look(self, batch: Batch, pieces: Sequence[Piece]) -> list[Look]:
+    def look(self, batch: Batch, pieces: Sequence[FrameChunk]) -> list[FrameEncoding]:
         """Encode every hypothesis, picture and piece of dialogue once, then look at the frames in pieces."""
         full = pieces if self._exact else [piece.filled_up() for piece in pieces]
         asked = self._encode(self.text_embedding, batch.words, batch.word_mask).for_pieces(
             [piece.questions for piece in full]
         )
-        pictures: Sequence[Sequences | None] = [None] * len(full)
-        dialogue: Sequence[Sequences | None] = [None] * len(full)
+        pictures: Sequence[PaddedSequences | None] = [None] * len(full)
+        dialogue: Sequence[PaddedSequences | None] = [None] * len(full)
         if self.config.reads_video:
-            regions = to_length_1(batch.pictures.elements)
+            regions = l2_normalise(batch.pictures.elements)
             embedding = self.text_embedding if self.config.regions_as_words else self.region_embedding
             encoded = self._encode(embedding, regions, batch.pictures.mask)
             pictures = encoded.for_pieces([piece.picture for piece in full])
         if self.config.reads_subtitles:
             encoded = self._encode(self.text_embedding, batch.dialogue.elements, batch.dialogue.mask)
             dialogue = encoded.for_pieces([piece.dialogue for piece in full])
-        looks = map(self._look_at, full, asked, pictures, dialogue)
+        encodings = map(self._look_at, full, asked, pictures, dialogue)
         lengths = batch.word_mask.shape[-1], batch.pictures.mask.shape[-1], batch.dialogue.mask.shape[-1]
-        return [look.of(piece.question.shape[0], *lengths) for look, piece in zip(looks, pieces, strict=True)]
+        return [
+            look.of(piece.question.shape[0], *lengths) for look, piece in zip(encodings, pieces, strict=True)
+        ]
 
     def _look_at(
-        self, piece: Piece, asked: Sequences, pictures: Sequences | None, dialogue: Sequences | None
-    ) -> Look:
+        self,
+        piece: FrameChunk,
+        asked: PaddedSequences,
+        pictures: PaddedSequences | None,
+        dialogue: PaddedSequences | None,
+    ) -> FrameEncoding:
         """QA-guided attention to both contexts of a piece's frames, fusion, and the maximum over words.
 
         Without any context, what the hypotheses say by themselves, for every frame the same.
@@ -150,11 +159,11 @@ class Stage(nn.Module):
             if not self.training:
                 subtitle_scores = said.scores[of_frame]
         if fused is None:
-            return Look(self._pool_words(words.values, words.mask)[piece.question])
+            return FrameEncoding(self._pool_words(words.values, words.mask)[piece.question])
         pooled = self._pool_words(fused.unflatten(1, words.mask.shape[1:]), words.mask[piece.question])
-        return Look(pooled, region_scores, subtitle_scores)
+        return FrameEncoding(pooled, region_scores, subtitle_scores)
 
-    def score(self, grounded: Grounded, start: Tensor, end: Tensor) -> Tensor:
+    def score(self, grounded: ModelOutput, start: Tensor, end: Tensor) -> Tensor:
         """Answer logits (N, K) from the whole clip and the span of each hypothesis; start, end: (N, K)."""
         frames, mask = grounded.frames, grounded.frame_mask
         pooled = frames.masked_fill(~mask[:, None, :, None], MASKED).amax(dim=2)
@@ -164,7 +173,7 @@ class Stage(nn.Module):
         logits: Tensor = self.classifier(pooled)
         return logits.squeeze(-1).float()
 
-    def answer(self, batch: Batch) -> Answered:
+    def answer(self, batch: Batch) -> BatchPrediction:
         """The answer and the evidence for it, as at inference: each hypothesis with its own best span."""
         return answer_from(self(batch), self.score, self.config)
 
@@ -177,7 +186,7 @@ class Stage(nn.Module):
         """Whether everything is computed in just the sizes that it has."""
         return self.config.release_padding or torch.compiler.is_compiling()
 
-    def _encode(self, embedding: VectorEmbedding, elements: Tensor, mask: Tensor) -> Sequences:
+    def _encode(self, embedding: VectorEmbedding, elements: Tensor, mask: Tensor) -> PaddedSequences:
         """(C, ..., L, D) -> (C, ..., L, d), or more of both, padded."""
         if self._exact:
             embedded = self.shared_embedding(elements, embedding)
@@ -193,7 +202,7 @@ class Stage(nn.Module):
             rows = self.shared_embedding(rows, embedding)
             embedded = rows.new_zeros(*mask.shape, rows.shape[-1])
             embedded[mask] = rows[: len(real)]
-        return Sequences(self.input_encoder(embedded, mask), mask)
+        return PaddedSequences(self.input_encoder(embedded, mask), mask)
 
     def _pool_words(self, fused: Tensor, mask: Tensor) -> Tensor:
         """(F, K, L_h, d) -> (F, K, d): encode the words of each frame together, keep the maximum."""
@@ -201,11 +210,11 @@ class Stage(nn.Module):
 
 
 def answer_from(
-    grounded: Grounded, score: Callable[[Grounded, Tensor, Tensor], Tensor], config: StageConfig
-) -> Answered:
+    grounded: ModelOutput, score: Callable[[ModelOutput, Tensor, Tensor], Tensor], config: StageConfig
+) -> BatchPrediction:
     """Choose a span for each hypothesis and score them all over their spans; see `Stage.score`."""
     start = grounded.span_logits.start.softmax(dim=-1)
     end = grounded.span_logits.end.softmax(dim=-1)
     choose = overlapping_spans if config.span_choice == "overlap" else best_spans
     spans = choose(start, end)
-    return Answered(score(grounded, spans.start, spans.end), spans, start, end, grounded)
+    return BatchPrediction(score(grounded, spans.start, spans.end), spans, start, end, grounded)

@@ -19,10 +19,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from stage.annotation.questions import question_to_json
 from stage.errors import InputError
-from stage.files import read_json, write_json, write_text
-from stage.sitcom.benchmark import SEED, SPLITS, VERSION, episode_name
-from stage.sitcom.drawing import draw
-from stage.sitcom.questions import CANDIDATES, QUESTIONS_AN_EPISODE, Draft, drafts, select
+from stage.io import read_json, write_json, write_text
+from stage.sitcom.benchmark.splits import SEED, SPLITS, VERSION, episode_name
+from stage.sitcom.drawing.scene import draw
+from stage.sitcom.question_writing import CANDIDATES, QUESTIONS_AN_EPISODE, Draft, drafts, select
 from stage.sitcom.screenplay import Screenplay, episode_seed, write_screenplay
 from stage.sitcom.world import HEIGHT, WIDTH, Setting
 from stage.types import FRAMES_PER_SECOND, MODEL_STRIDE, Box, Image, Question, Sentence

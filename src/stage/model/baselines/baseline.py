@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from stage.batch import Batch
+from stage.data.batch import Batch
 from stage.model.config import SystemConfig
+from stage.model.execution.padding import MASKED
 from stage.model.losses import Losses, LossWeights, answer_loss, attention_loss, draw_pairs, span_loss
-from stage.model.sequences import MASKED
 from stage.model.span import SpanLogits, best_spans
-from stage.model.stage import Answered, Grounded
+from stage.model.stage import BatchPrediction, ModelOutput
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Baseline(nn.Module, ABC):
         scored: Scored = self(batch)
         return losses_of(scored, batch, weights), scored.logits
 
-    def answer(self, batch: Batch) -> Answered:
+    def answer(self, batch: Batch) -> BatchPrediction:
         """The answer and its evidence. A system that does not localise gives the whole clip as the span."""
         scored: Scored = self(batch)
         found = scored.span_logits or whole_clip(batch.frame_mask, scored.logits.shape[1])
@@ -52,8 +52,10 @@ class Baseline(nn.Module, ABC):
         no_frames = scored.logits.new_zeros(
             *found.start.shape, 0
         )  # frames aren't seen by each hypothesis here
-        grounded = Grounded(no_frames, batch.frame_mask, found, scored.region_scores, scored.subtitle_scores)
-        return Answered(scored.logits, best_spans(start, end), start, end, grounded)
+        grounded = ModelOutput(
+            no_frames, batch.frame_mask, found, scored.region_scores, scored.subtitle_scores
+        )
+        return BatchPrediction(scored.logits, best_spans(start, end), start, end, grounded)
 
 
 def losses_of(scored: Scored, batch: Batch, weights: LossWeights) -> Losses:

@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stage.batch import Batch, Context
+from stage.data.batch import Batch, Context
 from stage.model.baselines.layers import gather_real
 from stage.model.encoder import VectorEmbedding
-from stage.model.sequences import Sequences
+from stage.model.execution.padding import PaddedSequences
 
 
 class Embedding(nn.Module):
@@ -32,9 +32,9 @@ class Embedding(nn.Module):
 class Texts:
     """Question and answers of a batch, apart."""
 
-    question: Sequences
+    question: PaddedSequences
     """(N, L_q, D)"""
-    answers: Sequences
+    answers: PaddedSequences
     """(N, K, L_a, D)"""
 
 
@@ -51,12 +51,12 @@ def split_hypotheses(batch: Batch) -> Texts:
     answers = gather_real(batch.words.flatten(0, 1), (batch.word_mask & ~asked[:, None]).flatten(0, 1))
     candidates = batch.words.shape[:2]
     return Texts(
-        Sequences(batch.words[:, :, :longest].mean(1), asked[:, :longest]),
-        Sequences(answers.values.unflatten(0, candidates), answers.mask.unflatten(0, candidates)),
+        PaddedSequences(batch.words[:, :, :longest].mean(1), asked[:, :longest]),
+        PaddedSequences(answers.values.unflatten(0, candidates), answers.mask.unflatten(0, candidates)),
     )
 
 
-def as_sequence(elements: Tensor, context: Context, frame_mask: Tensor) -> Sequences:
+def as_sequence(elements: Tensor, context: Context, frame_mask: Tensor) -> PaddedSequences:
     """What the given frames (N, T) look at, one after the other: (N, C, D).
 
     elements: those of the context, (contexts, L, D). Neighbouring frames are often aligned with the same sentences;
@@ -67,9 +67,9 @@ def as_sequence(elements: Tensor, context: Context, frame_mask: Tensor) -> Seque
     return gather_real(elements[context.of_frame].flatten(1, 2), mask.flatten(1, 2))
 
 
-def by_frame(elements: Tensor, context: Context, frame_mask: Tensor) -> Sequences:
-    """What every frame looks at by itself: elements of the context (contexts, L, D) -> (N, T, L, D)."""
-    return Sequences(elements[context.of_frame], context.mask[context.of_frame] & frame_mask[..., None])
+def by_frame(elements: Tensor, context: Context, frame_mask: Tensor) -> PaddedSequences:
+    """What every frame encodings at by itself: elements of the context (contexts, L, D) -> (N, T, L, D)."""
+    return PaddedSequences(elements[context.of_frame], context.mask[context.of_frame] & frame_mask[..., None])
 
 
 def annotated_frames(batch: Batch) -> Tensor:

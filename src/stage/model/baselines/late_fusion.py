@@ -18,14 +18,14 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from stage.batch import Batch, Context
+from stage.data.batch import Batch, Context
 from stage.model.attention import QAGuidedAttention
 from stage.model.baselines.baseline import Baseline, Scored
 from stage.model.baselines.layers import Recurrent, masked_max
 from stage.model.config import SystemConfig
 from stage.model.encoder import ConvEncoder, SharedEmbedding, VectorEmbedding
-from stage.model.pieces import to_batch
-from stage.model.sequences import MASKED, Sequences
+from stage.model.execution.frame_chunks import scatter_frames
+from stage.model.execution.padding import MASKED, PaddedSequences
 from stage.model.span import Scorer
 
 INPUT_KERNEL, FUSION_KERNEL, UNITS, BLOCKS = 7, 5, 2, 1
@@ -86,12 +86,12 @@ class LateFusion(Baseline):
         pairs, of_frame = torch.unique(asked_of, return_inverse=True)
         question, row = pairs // len(elements), pairs % len(elements)
         mask = batch.word_mask[question]  # (pairs, K, L_h)
-        asked = Sequences(words, batch.word_mask).in_a_row()
-        attended = self.attention(asked, question, Sequences(elements[row], context.mask[row]))
+        asked = PaddedSequences(words, batch.word_mask).in_a_row()
+        attended = self.attention(asked, question, PaddedSequences(elements[row], context.mask[row]))
         found = masked_max(encoder(attended.joint.unflatten(1, mask.shape[1:]), mask), mask)
         scores = attended.scores.unflatten(1, mask.shape[1:])
-        frames = to_batch([found[of_frame]], batch.frame_mask, MASKED)
-        return frames.amax(1), to_batch([scores[of_frame]], batch.frame_mask, MASKED)
+        frames = scatter_frames([found[of_frame]], batch.frame_mask, MASKED)
+        return frames.amax(1), scatter_frames([scores[of_frame]], batch.frame_mask, MASKED)
 
     def _encode(self, vectors: Tensor, embedding: VectorEmbedding, mask: Tensor) -> Tensor:
         encoded: Tensor = self.input_encoder(self.shared_embedding(vectors, embedding), mask)

@@ -8,8 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from stage.model.products import numbers_for
-from stage.model.sequences import MASKED, Sequences
+from stage.model.execution.padding import MASKED, PaddedSequences
+from stage.model.ops.matmul import compute_dtype
 
 
 class Recurrent(nn.Module):
@@ -39,7 +39,7 @@ def run(lstm: nn.LSTM, x: Tensor) -> Tensor:
     """From the first element to the last: (..., L, input_dim) -> (..., L, hidden). What is padded must come last."""
     if x.shape[-2] == 0:
         return x.new_zeros(*x.shape[:-1], lstm.hidden_size)
-    rows, numbers = x.flatten(0, -3), numbers_for(x)
+    rows, numbers = x.flatten(0, -3), compute_dtype(x)
     if x.device.type == "cpu":
         encoded: Tensor = lstm(rows)[0]
     else:
@@ -54,14 +54,14 @@ def last(x: Tensor, mask: Tensor) -> Tensor:
     return x.gather(-2, at).squeeze(-2)
 
 
-def gather_real(x: Tensor, mask: Tensor) -> Sequences:
+def gather_real(x: Tensor, mask: Tensor) -> PaddedSequences:
     """Real elements to the front, and the common rest cut off: (B, L, D), (B, L) -> (B, L', D), (B, L')."""
     longest = int(mask.sum(-1).max())
     order = (~mask).byte().argsort(dim=-1, stable=True)[:, :longest]
-    return Sequences(x.gather(1, order[..., None].expand(-1, -1, x.shape[-1])), mask.gather(1, order))
+    return PaddedSequences(x.gather(1, order[..., None].expand(-1, -1, x.shape[-1])), mask.gather(1, order))
 
 
-def attend(x: Tensor, context: Sequences) -> Tensor:
+def attend(x: Tensor, context: PaddedSequences) -> Tensor:
     """What each element finds in a context by dot product: (..., L, D), (..., C, D) -> (..., L, D).
 
     A context of padding alone gives zeros.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from stage.batch import Batch
+from stage.data.batch import Batch
 from stage.model.baselines.baseline import Baseline, Scored
 from stage.model.config import SystemConfig
 

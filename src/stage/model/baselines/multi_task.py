@@ -22,15 +22,15 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
-from stage.batch import Batch
+from stage.data.batch import Batch
 from stage.model.baselines.baseline import Baseline, Scored, losses_of
 from stage.model.baselines.inputs import Embedding, Texts, by_frame, split_hypotheses
 from stage.model.baselines.layers import Recurrent, masked_max, masked_mean
 from stage.model.baselines.two_stream import encode_texts, match
 from stage.model.config import SystemConfig
-from stage.model.dropout import Dropout
+from stage.model.execution.padding import MASKED, PaddedSequences
 from stage.model.losses import Losses, LossWeights
-from stage.model.sequences import MASKED, Sequences
+from stage.model.ops.dropout import Dropout
 from stage.model.span import Scorer, SpanLogits
 
 MARGIN = 0.2
@@ -86,7 +86,7 @@ class MultiTask(Baseline):
             losses = replace(losses, total=losses.total + ratio * self._alignment_loss(video, subtitles))
         return losses, scored.logits
 
-    def _read(self, batch: Batch) -> tuple[Sequences, Sequences]:
+    def _read(self, batch: Batch) -> tuple[PaddedSequences, PaddedSequences]:
         """Elements of every frame, encoded before any question is asked: regions and subtitle words."""
         regions = self.encoder(self.embedding.regions(batch.pictures.elements), batch.pictures.mask)
         words = self.encoder(self.embedding.words(batch.dialogue.elements), batch.dialogue.mask)
@@ -95,7 +95,7 @@ class MultiTask(Baseline):
             by_frame(words, batch.dialogue, batch.frame_mask),
         )
 
-    def _score(self, batch: Batch, video: Sequences, subtitles: Sequences) -> Scored:
+    def _score(self, batch: Batch, video: PaddedSequences, subtitles: PaddedSequences) -> Scored:
         texts = encode_texts(self.embedding, self.encoder, split_hypotheses(batch))
         seen = self.video(video, batch.frame_mask, texts)
         heard = self.subtitles(subtitles, batch.frame_mask, texts)
@@ -107,7 +107,7 @@ class MultiTask(Baseline):
         )
         return Scored(logits.squeeze(-1).float(), SpanLogits(start, end))
 
-    def _alignment_loss(self, video: Sequences, subtitles: Sequences) -> Tensor:
+    def _alignment_loss(self, video: PaddedSequences, subtitles: PaddedSequences) -> Tensor:
         """Hinge loss, from pictures to subtitles and back, summed over the questions.
 
         Frames with the same sentences have the same vector, so that neither draws the other away.
@@ -131,7 +131,7 @@ class MatchedFrames(nn.Module):
         self.fuse = nn.Sequential(nn.LayerNorm(5 * dim), Dropout(dropout), nn.Linear(5 * dim, dim), nn.ReLU())
         self.encoder = Recurrent(dim, dim)
 
-    def forward(self, stream: Sequences, frame_mask: Tensor, texts: Texts) -> Tensor:
+    def forward(self, stream: PaddedSequences, frame_mask: Tensor, texts: Texts) -> Tensor:
         matched = self.fuse(match(stream.values.flatten(1, 2), texts))
         by_frame = matched.unflatten(2, stream.mask.shape[1:])  # (N, K, T, C, d)
         pooled = masked_max(by_frame, stream.mask[:, None].expand(by_frame.shape[:-1]))

@@ -19,13 +19,13 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from stage.batch import Batch
+from stage.data.batch import Batch
 from stage.model.baselines.baseline import Baseline, Scored
 from stage.model.baselines.inputs import Embedding, split_hypotheses
 from stage.model.baselines.layers import masked_mean
 from stage.model.config import SystemConfig
-from stage.model.dropout import Dropout
-from stage.model.sequences import MASKED
+from stage.model.execution.padding import MASKED
+from stage.model.ops.dropout import Dropout
 
 
 class PamnConfig(SystemConfig):

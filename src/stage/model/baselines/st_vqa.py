@@ -15,12 +15,12 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from stage.batch import Batch, Context
+from stage.data.batch import Batch, Context
 from stage.model.baselines.baseline import Baseline, Scored
 from stage.model.baselines.inputs import Embedding
 from stage.model.baselines.layers import AdditiveAttention, last, run
 from stage.model.config import SystemConfig
-from stage.model.dropout import Dropout
+from stage.model.ops.dropout import Dropout
 
 LAYERS = 2
 
@@ -71,7 +71,7 @@ class StVqa(Baseline):
 
 
 def look(attention: AdditiveAttention, elements: Tensor, context: Context, text: Tensor) -> Tensor:
-    """What each text (N, K, d) looks at in every frame; elements: (contexts, L, D) -> (N, K, T, D)."""
+    """What each text (N, K, d) encodings at in every frame; elements: (contexts, L, D) -> (N, K, T, D)."""
     of_frame = context.of_frame
     seen: Tensor = attention(elements[of_frame][:, None], context.mask[of_frame][:, None], text[:, :, None])
     return seen

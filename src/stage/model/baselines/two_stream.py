@@ -17,7 +17,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from stage.batch import Batch
+from stage.data.batch import Batch
 from stage.model.baselines.baseline import Baseline, Scored
 from stage.model.baselines.inputs import (
     Embedding,
@@ -28,8 +28,8 @@ from stage.model.baselines.inputs import (
 )
 from stage.model.baselines.layers import Recurrent, attend, masked_max
 from stage.model.config import SystemConfig
-from stage.model.dropout import Dropout
-from stage.model.sequences import Sequences
+from stage.model.execution.padding import PaddedSequences
+from stage.model.ops.dropout import Dropout
 
 
 class TwoStreamConfig(SystemConfig):
@@ -76,8 +76,8 @@ class TwoStream(Baseline):
             scores.append(self.video(self._encode(regions), texts))
         return Scored(torch.stack(scores).sum(0).float())
 
-    def _encode(self, embedded: Sequences) -> Sequences:
-        return Sequences(self.encoder(embedded.values, embedded.mask), embedded.mask)
+    def _encode(self, embedded: PaddedSequences) -> PaddedSequences:
+        return PaddedSequences(self.encoder(embedded.values, embedded.mask), embedded.mask)
 
 
 class Stream(nn.Module):
@@ -90,7 +90,7 @@ class Stream(nn.Module):
             Dropout(dropout), nn.Linear(dim, dim), nn.ReLU(), Dropout(dropout), nn.Linear(dim, 1)
         )
 
-    def forward(self, context: Sequences, texts: Texts) -> Tensor:
+    def forward(self, context: PaddedSequences, texts: Texts) -> Tensor:
         matched = match(context.values, texts)
         mask = context.mask[:, None].expand(matched.shape[:-1])
         score: Tensor = self.score(masked_max(self.encoder(matched, mask), mask))
@@ -100,7 +100,7 @@ class Stream(nn.Module):
 def encode_texts(embedding: Embedding, encoder: Recurrent, texts: Texts) -> Texts:
     """Question and answers as the encoder reads them, vectors of its size."""
     question, answers = (
-        Sequences(encoder(embedding.words(text.values), text.mask), text.mask)
+        PaddedSequences(encoder(embedding.words(text.values), text.mask), text.mask)
         for text in (texts.question, texts.answers)
     )
     return Texts(question, answers)

@@ -1,0 +1,1 @@
+"""Questions, features and truth: from data sets on disk to batches."""

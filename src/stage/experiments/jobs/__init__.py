@@ -1,0 +1,1 @@
+"""Training runs over systems and seeds, side by side in processes."""

@@ -1,0 +1,1 @@
+"""The paper's tables: what they compare, and how results are shown."""

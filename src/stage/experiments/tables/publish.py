@@ -1,0 +1,50 @@
+"""Everything that finished runs say, written to a folder and printed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from stage.experiments.jobs.runs import Result, read_results
+from stage.experiments.systems import SYSTEMS
+from stage.experiments.tables.audit import PAPER_CLAIMS, SITCOM_CLAIMS, Claim, audit, markdown
+from stage.experiments.tables.formatting import print_grid, write_table
+from stage.experiments.tables.paper import SITCOM, TABLES, Table
+from stage.io import write_text
+
+AUDIT, SOUNDNESS = "audit.md", "soundness.md"
+MADE_BY_SITCOM = "sitcom.json"
+"""What `stage sitcom` leaves in a data folder."""
+
+
+def default_tables(test: Path) -> list[str]:
+    """All tables; that of the sitcom only for questions of the sitcom."""
+    return [name for name in TABLES if name != SITCOM.name or (test / MADE_BY_SITCOM).exists()]
+
+
+def publish(tables: Sequence[Table], out: Path, console: Console) -> None:
+    """Write and print tables and audits of the runs below `out`."""
+    results = read_results(out)
+    for table in tables:
+        print_grid(write_table(table, results, out), console)
+    _audit("What the paper claims", PAPER_CLAIMS, results, out / AUDIT, console)
+    if SITCOM in tables:
+        _audit("Whether the sitcom is sound", SITCOM_CLAIMS, results, out / SOUNDNESS, console)
+
+
+def _audit(
+    title: str, claims: Sequence[Claim], results: Sequence[Result], path: Path, console: Console
+) -> None:
+    verdicts = audit(claims, results)
+    write_text(path, markdown(title, verdicts))
+    console.print(title, style="bold")
+    for verdict in verdicts:
+        console.print(f"  {verdict}", soft_wrap=True)
+
+
+def row_names(tables: Sequence[Table]) -> list[str]:
+    """The systems of some tables, each once, in the order in which they are listed."""
+    shown = {name for table in tables for name in table.systems}
+    return [name for name in SYSTEMS if name in shown]

