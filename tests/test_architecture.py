@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "stage"
 LAYERS = (
-    {"errors", "types", "geometry"},
+    {"errors", "types", "geometry", "wording"},
     {"io", "runtime"},
     {"media"},
     {"annotation"},

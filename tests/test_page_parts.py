@@ -6,8 +6,8 @@ import pytest
 
 from stage.page.colours import DARK, LIGHT, SHADE, Theme
 from stage.page.timeline import _ticks, overlap, shows, within
-from stage.page.wording import percentage, plain, seconds, span_text
 from stage.types import Clip, Moment
+from stage.wording import percentage, plain, seconds, span_text
 
 LONG = Clip("long", frame_count=300)
 

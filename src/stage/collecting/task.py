@@ -24,8 +24,8 @@ from stage.media.subtitles import read_subtitles, subtitles_of
 from stage.media.video import open_video
 from stage.page.colours import DARK, LIGHT, SHADE, word_colours
 from stage.page.pictures import SETTINGS, Gallery
-from stage.page.wording import plain
 from stage.types import FRAMES_PER_SECOND, MODEL_STRIDE, Clip, Image, Question, Sentence
+from stage.wording import plain
 
 SCRIPTS = ("work.js", "spans.js", "boxes.js", "showing.js", "keys.js")
 LONGEST_SIDE = SETTINGS[0][0]

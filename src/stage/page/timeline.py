@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stage.page.wording import clock
 from stage.types import FRAMES_PER_SECOND, MODEL_STRIDE, Clip, Evidence, Moment
+from stage.wording import clock
 
 STEP = MODEL_STRIDE / FRAMES_PER_SECOND
 """Seconds from one frame that the model sees to the next."""

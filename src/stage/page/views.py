@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from stage.page.colours import word_colours
 from stage.page.overlay import Overlay, overlay
 from stage.page.timeline import Timeline, length_of, overlap, shows, timeline, within
-from stage.page.wording import Token, percentage, plain, seconds, span_text, tokens
 from stage.types import AttendedSentence, Evidence, Moment
+from stage.wording import Token, percentage, plain, seconds, span_text, tokens
 
 MOST_FRAMES = 40
 """Frames of one question that the film strip shows; of longer clips it shows some."""

@@ -70,3 +70,8 @@ def percentage(probability: float) -> str:
     if 0.99 < probability < 1:
         return "> 99 %"
     return f"{100 * probability:.0f} %"
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """A number with its noun: "1 question", "1,680 questions". plural: where it isn't the noun with an s."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
