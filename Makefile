@@ -7,16 +7,27 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 TORCH := torch==2.13.0
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test install sitcom clean
+.PHONY: demo test quick docs install sitcom clean
 
 demo: install
 	$(BIN)/stage demo demo
 
+# Every check, with the tests in as many processes as there are cores.
 test: install
-	$(BIN)/ruff check src tests benchmarks
-	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
+
+# What can be checked in under a minute on one core: no types, no training, no compilation.
+quick: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m pytest -m "not slow"
+
+# The documentation as a site, in site/. Broken links, anchors and references are errors.
+docs: $(VENV)/docs-installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 install: $(VENV)/installed
 
@@ -29,9 +40,13 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
+$(VENV)/docs-installed: $(VENV)/installed
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[docs]'
+	touch $@
+
 # Make the packaged models anew, from nothing: episodes, detector, features, training, and the table of scores.
 sitcom: install
 	$(BIN)/stage remake data/sitcom runs/sitcom
 
 clean:
-	rm -rf $(VENV) demo
+	rm -rf $(VENV) demo site

@@ -1,10 +1,11 @@
-"""How the time of STAGE grows with the length of a clip and of what is said in it.
+"""Time of STAGE by the length of a clip and of its subtitles: is it linear?
 
     python benchmarks/growth.py [--plot growth.png] [--threads 1]
 
-One question with five hypotheses of 20 words, 20 regions a frame, random values of TVQA+'s sizes. Frames T from 15 to
-300 at 24 subtitle words a frame; subtitle words L_s from 6 to 48 at 60 frames, no frame saying what another says.
-Printed is the time of each against the shortest, beside the ratio of the lengths: linear growth is no more than that.
+One question with five hypotheses of 20 words and 20 regions per frame, random features of TVQA+'s sizes. Frames T
+from 15 to 300 with 24 subtitle words each; subtitle words L_s from 6 to 48 per frame in 60 frames, no frame
+sharing another's subtitles. Prints the ratio of each length to the shortest, and the ratio of the times: growth is
+linear if the latter is no larger.
 """
 
 from __future__ import annotations
@@ -37,72 +38,76 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--plot", type=Path)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    given = parser.parse_args()
-    torch.set_num_threads(given.threads)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
     keep_freed_memory()
     model = Stage(StageConfig(text_dim=TEXT_DIM, region_dim=REGION_DIM))
     curves = {
-        ("frames of the clip", kind): {t: seconds(model, kind, make_batch(t, USUAL_WORDS)) for t in FRAMES}
-        for kind in ("training", "answering")
+        ("frames per clip", mode): {t: seconds(model, mode, make_batch(t, USUAL_WORDS)) for t in FRAMES}
+        for mode in ("training", "inference")
     } | {
-        ("subtitle words of a frame", kind): {
-            words: seconds(model, kind, make_batch(USUAL_FRAMES, words)) for words in SUBTITLE_WORDS
+        ("subtitle words per frame", mode): {
+            words: seconds(model, mode, make_batch(USUAL_FRAMES, words)) for words in SUBTITLE_WORDS
         }
-        for kind in ("training", "answering")
+        for mode in ("training", "inference")
     }
-    for (axis, kind), curve in curves.items():
+    for (axis, mode), curve in curves.items():
         shortest = min(curve)
-        grown = ", ".join(f"{n / shortest:.0f}: {s / curve[shortest]:.1f}" for n, s in curve.items())
-        print(f"{kind}, times as many {axis}: times as long\n  {grown}")
-    if given.plot:
-        draw(curves, given.plot)
+        ratios = ", ".join(f"{n / shortest:.0f}: {s / curve[shortest]:.1f}" for n, s in curve.items())
+        print(f"{mode}, ratio of {axis}: ratio of times\n  {ratios}")
+    if arguments.plot:
+        draw(curves, arguments.plot)
 
 
 def make_batch(frames: int, subtitle_words: int) -> Batch:
     torch.manual_seed(0)
-    real = torch.ones(1, frames, dtype=torch.bool)
-    shown = torch.zeros(8, REGIONS, dtype=torch.bool)
-    shown[:, 0] = True
-    where = torch.arange(8)
+    frame_mask = torch.ones(1, frames, dtype=torch.bool)
+    positives = torch.zeros(8, REGIONS, dtype=torch.bool)
+    positives[:, 0] = True
+    positions = torch.arange(8)
     return Batch(
         torch.randn(1, HYPOTHESES, WORDS, TEXT_DIM),
         torch.ones(1, HYPOTHESES, WORDS, dtype=torch.bool),
-        Context.of_all(
-            torch.randn(1, frames, subtitle_words, TEXT_DIM), real[..., None].expand(-1, -1, subtitle_words)
+        Context.per_frame(
+            torch.randn(1, frames, subtitle_words, TEXT_DIM),
+            frame_mask[..., None].expand(-1, -1, subtitle_words),
         ),
-        Context.of_all(torch.randn(1, frames, REGIONS, REGION_DIM), real[..., None].expand(-1, -1, REGIONS)),
-        real,
+        Context.per_frame(
+            torch.randn(1, frames, REGIONS, REGION_DIM), frame_mask[..., None].expand(-1, -1, REGIONS)
+        ),
+        frame_mask,
         Targets(
             torch.zeros(1, dtype=torch.long),
             torch.tensor([2]),
             torch.tensor([8]),
-            GroundingTargets(torch.zeros(8, dtype=torch.long), where, where, shown),
+            GroundingTargets(torch.zeros(8, dtype=torch.long), positions, positions, positives),
         ),
     )
 
 
-def seconds(model: Stage, kind: str, batch: Batch) -> float:
-    taken = []
+def seconds(model: Stage, mode: str, batch: Batch) -> float:
+    """The median time of a training step without the optimizer, or of inference; the first run is a warm-up."""
+    times = []
     for _ in range(REPEATS + 1):
-        began = time.perf_counter()
-        if kind == "training":
+        start = time.perf_counter()
+        if mode == "training":
             losses, _ = stage_losses(model.train(), batch, LossWeights())
             losses.total.backward()
             model.zero_grad()
         else:
             with torch.inference_mode():
                 model.eval().answer(batch)
-        taken.append(time.perf_counter() - began)
-    return median(taken[1:])
+        times.append(time.perf_counter() - start)
+    return median(times[1:])
 
 
 def draw(curves: Mapping[tuple[str, str], Mapping[int, float]], path: Path) -> None:
     axes_names = list(dict.fromkeys(axis for axis, _ in curves))
     figure, axes = plt.subplots(1, len(axes_names), figsize=(9, 3.2), layout="constrained")
-    for (axis, kind), curve in curves.items():
+    for (axis, mode), curve in curves.items():
         plot = axes[axes_names.index(axis)]
-        plot.plot(list(curve), [1000 * s for s in curve.values()], "o-", label=kind)
-        plot.set(xlabel=axis, ylabel="milliseconds a question", xlim=(0, None), ylim=(0, None))
+        plot.plot(list(curve), [1000 * s for s in curve.values()], "o-", label=mode)
+        plot.set(xlabel=axis, ylabel="milliseconds per question", xlim=(0, None), ylim=(0, None))
     axes[0].legend(frameon=False)
     for plot in axes:
         plot.spines[["top", "right"]].set_visible(False)

@@ -1,13 +1,13 @@
-"""How fast STAGE is trained and asked on released features, against a plain implementation in the same run.
+"""Speed of STAGE on released features, against a plain implementation in one run.
 
     python benchmarks/model.py FOLDER [--split train] [--steps 10] [--threads 2] [--at-once 16] [--compile never]
                                [--device cuda]
 
-FOLDER holds released features, or what was packed of them. A step is 16 questions, both streams, local features,
-supervised in time and space, as `stage train` takes it; answers are found as by `stage predict`. The plain
-implementation is the tests' oracle: a loop over hypotheses and frames, one sequence at a time, gradients by autograd.
-Memory is kept between steps for all. On a GPU, batches are copied to it within the step; the plain implementation
-stays on the CPU. Ratios compare machines; seconds are of this one.
+FOLDER contains the released features, packed or not. A training step is that of `stage train`: 16 questions, both
+streams, local features, temporal and spatial supervision; inference is that of `stage predict`. The plain
+implementation is the tests' oracle: a loop over hypotheses and frames, one sequence at a time, with gradients by
+autograd. For both, freed memory is kept between steps. On a GPU, the time of a step includes copying its batches
+there; the plain implementation stays on the CPU. Ratios can be compared between machines, seconds can't.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from stage.data.batch import Batch
 from stage.data.examples import Limits, collate
 from stage.data.layouts import open_questions
-from stage.data.loading import LengthBucketSampler, answering_order
+from stage.data.loading import LengthBucketSampler, inference_batches
 from stage.data.question_set import QuestionSet
 from stage.model.config import StageConfig
 from stage.model.losses import LossWeights, stage_losses
@@ -54,115 +54,115 @@ def main() -> None:
     parser.add_argument("--at-once", type=int, default=STEP.at_once)
     parser.add_argument("--compile", choices=("auto", "never"), default="auto")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--no-plain", action="store_true", help="without the plain implementation")
-    given = parser.parse_args()
-    device = given.device
-    torch.set_num_threads(given.threads)
+    parser.add_argument("--no-plain", action="store_true", help="skip the plain implementation")
+    arguments = parser.parse_args()
+    device = arguments.device
+    torch.set_num_threads(arguments.threads)
     keep_freed_memory()
-    questions = open_questions(given.folder / given.split, Limits())
+    questions = open_questions(arguments.folder / arguments.split, Limits())
     sizes = {"text_dim": questions.text_dim, "region_dim": questions.region_dim}
     torch.manual_seed(STEP.seed)
     model = Stage(StageConfig(**sizes)).to(device)
-    steps = batches_of(questions, given.at_once, given.steps)
-    order = answering_order(questions)
-    chosen = order[:: max(1, len(order) // given.steps)]
-    asked = [[collate([questions.example(i) for i in batch])] for batch in chosen]
+    steps = batches_of(questions, arguments.at_once, arguments.steps)
+    batches = inference_batches(questions)
+    selected = batches[:: max(1, len(batches) // arguments.steps)]
+    inputs = [[collate([questions.example(i) for i in batch])] for batch in selected]
 
-    kinds = [torch.float32, torch.bfloat16] if bfloat16_is_fast(device) else [torch.float32]
+    dtypes = [torch.float32, torch.bfloat16] if bfloat16_is_fast(device) else [torch.float32]
     if not bfloat16_is_fast(device):
-        print("bfloat16: not measured, since this processor has to emulate it")
-    for kind in kinds:
-        a = torch.randn(MATRIX, MATRIX).to(device, kind)
+        print("bfloat16: not measured, this processor only emulates it")
+    for dtype in dtypes:
+        a = torch.randn(MATRIX, MATRIX).to(device, dtype)
         peak = 2 * MATRIX**3 / seconds([lambda a=a: a @ a] * 9) / 1e9
-        print(f"{given.threads} threads; {kind} matrix product: {peak:.0f} GFLOP/s")
-    flops = count(model, steps)
-    found = {f"{kind}": speed(kind, model, steps, asked) for kind in kinds}
-    if given.compile == "auto" and device == "cpu":
+        print(f"{arguments.threads} threads; {dtype} matrix product: {peak:.0f} GFLOP/s")
+    flops = flops_per_step(model, steps)
+    speeds = {f"{dtype}": speed(dtype, model, steps, inputs) for dtype in dtypes}
+    if arguments.compile == "auto" and device == "cpu":
         if reason := compile_ops():
             print(f"not compiled: {reason}")
         else:
-            found |= {f"{kind}, compiled": speed(kind, model, steps, asked) for kind in kinds}
+            speeds |= {f"{dtype}, compiled": speed(dtype, model, steps, inputs) for dtype in dtypes}
     if device == "cuda":
         print(f"peak memory of the GPU: {torch.cuda.max_memory_allocated() / 1e9:.2f} GB")
-    print(f"peak memory of all of it, with {len(steps)} steps read: {peak_memory() / 1e9:.2f} GB")
-    for kind, (taken, answering) in found.items():
+    print(f"peak memory of the process, with {len(steps)} steps loaded: {peak_memory() / 1e9:.2f} GB")
+    for name, (step_seconds, answer_seconds) in speeds.items():
         print(
-            f"{kind}: {taken:.3f} s a step of {STEP.batch_size} ({flops / taken / 1e9:.0f} GFLOP/s), "
-            f"{1 / answering:.0f} answers/s"
+            f"{name}: {step_seconds:.3f} s per step of {STEP.batch_size} "
+            f"({flops / step_seconds / 1e9:.0f} GFLOP/s), {1 / answer_seconds:.0f} answers/s"
         )
-    if given.no_plain:
+    if arguments.no_plain:
         return
     plain, plain_answer = plain_speed(model.cpu(), steps[0][0])
-    print(f"plain implementation: {plain * STEP.batch_size:.0f} s a step, {1 / plain_answer:.2f} answers/s")
-    for kind, (taken, answering) in found.items():
+    print(f"plain implementation: {plain * STEP.batch_size:.0f} s per step, {1 / plain_answer:.2f} answers/s")
+    for name, (step_seconds, answer_seconds) in speeds.items():
         print(
-            f"{kind}: a step takes 1/{plain * STEP.batch_size / taken:.0f} of the plain one's, "
-            f"{plain_answer / answering:.0f} times as many answers"
+            f"{name}: a step takes 1/{plain * STEP.batch_size / step_seconds:.0f} of the plain one's time, "
+            f"{plain_answer / answer_seconds:.0f} times as many answers per second"
         )
 
 
-def count(model: Stage, steps: Sequence[Sequence[Batch]]) -> float:
-    """Matrix operations of a step. Before anything is compiled, since they can't be counted within that."""
+def flops_per_step(model: Stage, steps: Sequence[Sequence[Batch]]) -> float:
+    """FLOPs of the matrix operations of a step. To be counted before anything is compiled, which hides them."""
     optimizer = torch.optim.Adam(model.parameters())
     with FlopCounterMode(display=False) as counter:
-        for parts in steps:
-            step(model, optimizer, parts)
+        for micro_batches in steps:
+            step(model, optimizer, micro_batches)
     return counter.get_total_flops() / len(steps)
 
 
 def speed(
-    kind: torch.dtype, model: Stage, steps: Sequence[Sequence[Batch]], asked: Sequence[Sequence[Batch]]
+    dtype: torch.dtype, model: Stage, steps: Sequence[Sequence[Batch]], inputs: Sequence[Sequence[Batch]]
 ) -> tuple[float, float]:
-    """Seconds of a training step and of an answer."""
-    with torch.autocast(_device_of(model), kind, enabled=kind != torch.float32):
+    """Seconds per training step, and per answer."""
+    with torch.autocast(_device_of(model), dtype, enabled=dtype != torch.float32):
         optimizer = torch.optim.Adam(model.parameters())
-        taken = seconds([partial(step, model, optimizer, batch) for batch in steps])
-        answering = seconds([partial(answer, model, batch) for batch in asked])
-    return taken, answering * len(asked) / sum(len(batch) for [batch] in asked)
+        step_seconds = seconds([partial(step, model, optimizer, micro_batches) for micro_batches in steps])
+        batch_seconds = seconds([partial(answer, model, batches) for batches in inputs])
+    return step_seconds, batch_seconds * len(inputs) / sum(len(batch) for [batch] in inputs)
 
 
 def batches_of(questions: QuestionSet, at_once: int, steps: int) -> list[list[Batch]]:
-    """Steps of 16 questions as they come in training, each in parts."""
-    parts = list(LengthBucketSampler(questions.sizes(), STEP.batch_size, at_once, STEP.seed))
+    """Training steps of 16 questions, each as micro-batches of at most `at_once`."""
+    micro_batches = list(LengthBucketSampler(questions.sizes(), STEP.batch_size, at_once, STEP.seed))
     n = math.ceil(STEP.batch_size / at_once)
     return [
-        [collate([questions.example(i) for i in part]) for part in parts[first : first + n]]
-        for first in range(0, min(n * steps, len(parts) - n), n)
+        [collate([questions.example(i) for i in indices]) for indices in micro_batches[first : first + n]]
+        for first in range(0, min(n * steps, len(micro_batches) - n), n)
     ]
 
 
 def seconds(runs: Sequence[Callable[[], object]]) -> float:
-    """The median of several runs, after all were run once: the first of a size makes kernels for it."""
+    """The median time of several runs. All are run once before: the first of a shape compiles kernels for it."""
     for run in runs:
         run()
-    taken = []
+    times = []
     for run in runs:
-        _finish()
-        began = time.perf_counter()
+        _synchronize()
+        start = time.perf_counter()
         run()
-        _finish()
-        taken.append(time.perf_counter() - began)
-    return median(taken)
+        _synchronize()
+        times.append(time.perf_counter() - start)
+    return median(times)
 
 
-def step(model: Stage, optimizer: torch.optim.Optimizer, parts: Sequence[Batch]) -> None:
+def step(model: Stage, optimizer: torch.optim.Optimizer, micro_batches: Sequence[Batch]) -> None:
     model.train()
-    for part in parts:
-        losses, _ = stage_losses(model, part.to(_device_of(model)), LossWeights())
+    for batch in micro_batches:
+        losses, _ = stage_losses(model, batch.to(_device_of(model)), LossWeights())
         losses.total.backward()
     optimizer.step()
     optimizer.zero_grad()
 
 
 @torch.inference_mode()
-def answer(model: Stage, parts: Sequence[Batch]) -> None:
+def answer(model: Stage, batches: Sequence[Batch]) -> None:
     model.eval()
-    for part in parts:
-        model.answer(part.to(_device_of(model)))
+    for batch in batches:
+        model.answer(batch.to(_device_of(model)))
 
 
-def _finish() -> None:
-    """Wait for what the GPU still has to do."""
+def _synchronize() -> None:
+    """Wait for the GPU to finish its work."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
 
@@ -172,21 +172,21 @@ def _device_of(model: Stage) -> str:
 
 
 def plain_speed(model: Stage, batch: Batch) -> tuple[float, float]:
-    """Seconds of the plain implementation for the first question of a batch: trained on, and answered.
+    """Seconds of the plain implementation for the first question of a batch: of training, and of inference.
 
-    Trained on answer and span without dropout; the loss of regions would come on top.
+    Training has the answer and span losses, without dropout; the attention loss would take extra time.
     """
     assert batch.targets is not None
-    began = time.perf_counter()
-    found, right = oracle.answer(model, batch, 0), batch.targets.answer[0]
-    loss = F.cross_entropy(found.logits, right)
-    for logits, truth in ((found.start_logits, batch.targets.start), (found.end_logits, batch.targets.end)):
+    start = time.perf_counter()
+    output, right = oracle.answer(model, batch, 0), batch.targets.answer[0]
+    loss = F.cross_entropy(output.logits, right)
+    for logits, truth in ((output.start_logits, batch.targets.start), (output.end_logits, batch.targets.end)):
         loss = loss + F.cross_entropy(logits[right], truth[0]) / 4
     loss.backward()
-    trained = time.perf_counter()
+    after_training = time.perf_counter()
     with torch.no_grad():
         oracle.answer(model, batch, 0)
-    return trained - began, time.perf_counter() - trained
+    return after_training - start, time.perf_counter() - after_training
 
 
 if __name__ == "__main__":

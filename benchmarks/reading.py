@@ -1,10 +1,10 @@
-"""How fast one process reads questions, and how much memory that takes: released files against packed ones.
+"""Speed and memory of reading questions: released files against packed ones.
 
     python benchmarks/reading.py FOLDER [--split train]
 
-FOLDER holds released features. What is not packed yet is packed into a temporary folder. Each layout is read in a
-process and a thread of its own, on a warm cache, in the order of training and at random. Seconds of the processor are
-told beside those of the clock: on a busy machine only the former compare.
+FOLDER contains the released features; if they aren't packed, they are packed into a temporary folder. Each layout
+is read by its own process with one thread and a warm cache, in training order and in random order. Rates by
+processor time are reported next to those by the clock: on a busy machine only the former are comparable.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from stage.data.examples import Limits
 from stage.data.layouts import folder
 from stage.data.loading import LengthBucketSampler
 from stage.data.question_set import QuestionSet
-from stage.release.files import is_here
 from stage.release.layout import PACKED_FOLDER, open_released
 from stage.release.packing import pack_release
 from stage.runtime.allocator import peak_memory
@@ -36,51 +35,51 @@ BATCH_SIZE = 16
 
 @dataclass(frozen=True)
 class Reading:
-    """One layout, read whole."""
+    """The reading rates of one layout."""
 
     questions: int
     clock: dict[str, float]
-    """Order -> questions a second."""
+    """Order -> questions per second."""
     processor: dict[str, float]
-    """Order -> questions a second of processor time."""
+    """Order -> questions per second of processor time."""
     peak_mb: float
-    """Largest resident memory of the process."""
+    """Peak resident memory of the process."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--split", default="train")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     with TemporaryDirectory() as temporary:
-        packed = given.folder / PACKED_FOLDER
-        if not is_here(packed / given.split):
+        packed = arguments.folder / PACKED_FOLDER
+        if not folder.matches(packed / arguments.split):
             packed = Path(temporary)
-            pack_release(given.folder, packed, Limits().regions, lambda done, of, what: None)
-        released = alone(partial(open_released, given.folder / given.split, Limits()))
-        compact = alone(partial(folder.open_questions, packed / given.split, Limits()))
-    print(f"{compact.questions} questions; questions/s by the clock (by processor time)")
-    for order in compact.clock:
+            pack_release(arguments.folder, packed, Limits().regions, lambda done, of, what: None)
+        released = in_new_process(partial(open_released, arguments.folder / arguments.split, Limits()))
+        packed_reading = in_new_process(partial(folder.open_questions, packed / arguments.split, Limits()))
+    print(f"{packed_reading.questions} questions; questions/s by the clock (by processor time)")
+    for order in packed_reading.clock:
         print(
-            f"{order:15} released {shown(released, order)}, packed {shown(compact, order)}: "
-            f"{compact.processor[order] / released.processor[order]:.1f} times as fast"
+            f"{order:15} released {rates(released, order)}, packed {rates(packed_reading, order)}: "
+            f"{packed_reading.processor[order] / released.processor[order]:.1f} times as fast"
         )
-    print(f"peak memory     released {released.peak_mb:.0f} MB, packed {compact.peak_mb:.0f} MB")
+    print(f"peak memory     released {released.peak_mb:.0f} MB, packed {packed_reading.peak_mb:.0f} MB")
 
 
-def shown(reading: Reading, order: str) -> str:
+def rates(reading: Reading, order: str) -> str:
     return f"{reading.clock[order]:.0f} ({reading.processor[order]:.0f})"
 
 
-def alone(opened: Callable[[], QuestionSet]) -> Reading:
-    """Read in a new process, so that its memory is its own."""
+def in_new_process(open_set: Callable[[], QuestionSet]) -> Reading:
+    """Read in a new process, so that its peak memory is that of reading alone."""
     with ProcessPoolExecutor(1, get_context("spawn")) as process:
-        return process.submit(read, opened).result()
+        return process.submit(read, open_set).result()
 
 
-def read(opened: Callable[[], QuestionSet]) -> Reading:
+def read(open_set: Callable[[], QuestionSet]) -> Reading:
     torch.set_num_threads(1)
-    questions = opened()
+    questions = open_set()
     batches = LengthBucketSampler(questions.sizes(), BATCH_SIZE, BATCH_SIZE, SEED)
     shuffled = torch.randperm(len(questions), generator=torch.Generator().manual_seed(SEED)).tolist()
     speed_of(questions, shuffled)  # warms the cache
@@ -91,7 +90,7 @@ def read(opened: Callable[[], QuestionSet]) -> Reading:
 
 
 def speed_of(questions: QuestionSet, order: Sequence[int]) -> tuple[float, float]:
-    """Questions a second, and a second of processor time."""
+    """Questions per second by the clock, and by processor time."""
     clock, processor = perf_counter(), process_time()
     for index in order:
         questions.example(index)

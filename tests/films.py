@@ -1,4 +1,4 @@
-"""Small films for tests: every picture shows its own number, so that it can be told which picture was given."""
+"""Small films for tests. Every frame shows its own number, so that a test sees which one was read."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def numbered_picture(number: int) -> Image:
 
 
 def number_of(picture: Image) -> int:
-    """What `numbered_picture` wrote, at any size."""
+    """The number that `numbered_picture` drew, at any size."""
     height, width, _ = picture.shape
     middles = (np.arange(BITS) * 2 + 1) * width // (2 * BITS)
     bits = picture[height * 2 // 3, middles].mean(axis=1) > 127
@@ -47,7 +47,7 @@ def write_film(
     encoder_options: dict[str, str] | None = None,
     container_options: dict[str, str] | None = None,
 ) -> Path:
-    """Pictures 0, 1, 2.. shown at `times` in seconds. Skips the test if the codec isn't installed."""
+    """A film of images 0, 1, 2.. shown at `times` in seconds. Skips the test if the codec isn't installed."""
     try:
         av.codec.Codec(codec, "w")
     except av.codec.codec.UnknownCodecError:
@@ -75,7 +75,7 @@ def write_film(
 
 
 def _write_silence(container: av.container.OutputContainer) -> None:
-    """One second, from 0 on."""
+    """A sound track of one silent second, from 0 on."""
     track = container.add_stream("aac", rate=8000, layout="mono")
     for first in range(0, 8192, 1024):
         frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
@@ -85,7 +85,7 @@ def _write_silence(container: av.container.OutputContainer) -> None:
 
 
 def write_sound(path: Path) -> Path:
-    """A second of silence without a picture track."""
+    """A second of silence without a video track."""
     with av.open(str(path), "w") as container:
         _write_silence(container)
     return path

@@ -12,13 +12,12 @@ from torch import Tensor
 from stage.data.batch import Batch, Context, Targets
 from stage.model.losses import RegionPairs
 
-SHARED = Path(__file__).parents[1].parent / "shared"
-COMPACT = Path(__file__).parent / "data" / "golden_compact.npz"
+COMPACT = Path(__file__).parent / "golden_compact.npz"
 
 
 @dataclass(frozen=True)
 class Golden:
-    """One golden file: the inputs as a batch, and what the release made of them."""
+    """One golden file: the inputs as a batch, and what the release computed from them."""
 
     arrays: dict[str, np.ndarray]
 
@@ -44,14 +43,14 @@ class Golden:
     def batch(self) -> Batch:
         frame_mask = self.tensor("input/ts_mask").bool()
         regions, region_mask = self.tensor("input/vid"), self.tensor("input/vid_mask").bool()
-        if regions.shape[1] != frame_mask.shape[1]:  # a placeholder of models without the stream
+        if regions.shape[1] != frame_mask.shape[1]:  # a placeholder for models without the stream
             regions = regions.new_zeros(*frame_mask.shape, 0, regions.shape[-1])
             region_mask = region_mask.new_zeros(*frame_mask.shape, 0)
         return Batch(
             words=self.tensor("input/qas_bert"),
             word_mask=self.tensor("input/qas_mask").bool(),
-            dialogue=Context.of_all(self.tensor("input/sub_bert"), self.tensor("input/sub_mask").bool()),
-            pictures=Context.of_all(regions, region_mask),
+            subtitles=Context.per_frame(self.tensor("input/sub_bert"), self.tensor("input/sub_mask").bool()),
+            regions=Context.per_frame(regions, region_mask),
             frame_mask=frame_mask,
             targets=Targets(
                 answer=self.tensor("input/target"),

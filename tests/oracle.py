@@ -1,7 +1,7 @@
 """STAGE once more, plainly: one question, one hypothesis, one frame, one region at a time.
 
-Written from the description alone, with loops where the model has array code. It is slow and never changes: what
-is made faster is held against it.
+Written from the description alone, with loops where the model has array code. It is slow and never changes: faster
+code is compared with it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Weights = Mapping[str, Tensor]
 
 @dataclass(frozen=True)
 class OracleAnswer:
-    """What the oracle says of one question: K hypotheses, T real frames."""
+    """The answer of the oracle to one question: K hypotheses, T real frames."""
 
     logits: Tensor
     """(K,)"""
@@ -98,7 +98,7 @@ def fuse(w: Weights, subtitles: Tensor, video: Tensor) -> Tensor:
 
 
 def scan(start: Tensor, end: Tensor) -> tuple[int, int]:
-    """The best pair by a scan over ends with the best start so far; the first of equals."""
+    """The best pair by a scan over ends with the best start so far; ties go to the first."""
     best, at, best_start = -1.0, (0, 0), 0
     for i in range(len(end)):
         if start[i] > start[best_start]:
@@ -110,7 +110,7 @@ def scan(start: Tensor, end: Tensor) -> tuple[int, int]:
 
 
 def visible(context: Context, n: int, t: int) -> Tensor:
-    """What frame t of question n looks at, (length, D)."""
+    """The context of frame t of question n, (length, D)."""
     at = context.of_frame[n, t]
     return context.elements[at][context.mask[at]]
 
@@ -122,8 +122,8 @@ def answer(model: Stage, batch: Batch, n: int) -> OracleAnswer:
     logits, starts, ends, spans, all_scores = [], [], [], [], []
     contexts = []
     for t in range(frames):
-        regions = visible(batch.pictures, n, t)
-        lines = visible(batch.dialogue, n, t)
+        regions = visible(batch.regions, n, t)
+        lines = visible(batch.subtitles, n, t)
         video = text = torch.zeros(0, c.hidden)
         if c.reads_video and len(regions):
             unit = regions / regions.norm(dim=1, keepdim=True)

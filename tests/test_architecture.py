@@ -7,6 +7,8 @@ import runpy
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "stage"
 LAYERS = (
@@ -22,6 +24,7 @@ LAYERS = (
     {"release", "training"},
     {"experiments"},
     {"commands"},
+    {"__main__"},
 )
 """Each imports only from those above it."""
 LONGEST_FILE = 400
@@ -59,6 +62,7 @@ def test_imports_point_one_way() -> None:
                 assert layer[target] < layer[package], f"{module} imports {imported}"
 
 
+@pytest.mark.slow
 def test_no_modules_import_each_other() -> None:
     known = {name for name, _ in modules()}
     left = {module: set(imports(path, known)) - {module} for module, path in modules()}

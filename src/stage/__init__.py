@@ -1,4 +1,4 @@
-"""ModelOutput video question answering: the answer, the seconds that show it, the boxes it speaks of.
+"""Grounded video question answering: the answer, when it is shown, and where.
 
 film = stage.open("film.mp4", "film.srt")
 evidence = film.ask("Who is at the door ?", ["Mia .", "Leo ."])
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Answerer", "InputError", "OpenFilm", "frames_to_show", "open", "render", "to_json", "write_page"]
 
-# Imported when they are asked for, so that `import stage` takes no time.
-_HOME = {
+# Imported on first use, so that `import stage` is fast.
+_MODULE_OF = {
     "Answerer": "stage.inference.ask",
     "OpenFilm": "stage.inference.ask",
     "to_json": "stage.inference.evidence",
@@ -31,11 +31,11 @@ _HOME = {
 
 
 def open(video: str | Path, subtitles: str | Path | None = None, model: str | Path = "sitcom") -> OpenFilm:
-    """Look at a film, and be ready for questions about it.
+    """Open a film and encode it, ready for questions.
 
-    subtitles: a .srt, .vtt or .ass file; without one, the film's own track is read. model: a model folder, or the
-    name of a packaged model. To ask many films, make one `Answerer.from_pretrained(model)` and `open` them with it.
-    Raises InputError if a file can't be used.
+    subtitles: a .srt, .vtt, .ass or .ssa file; without one, the film's own subtitle track is read, if any. model: a
+    model folder, or the name of a packaged model. For several films, create one `Answerer.from_pretrained(model)` and
+    open them with it. Raises InputError if a file can't be used.
     """
     from stage.inference.ask import Answerer
 
@@ -43,6 +43,6 @@ def open(video: str | Path, subtitles: str | Path | None = None, model: str | Pa
 
 
 def __getattr__(name: str) -> object:
-    if name in _HOME:
-        return getattr(import_module(_HOME[name]), name)
+    if name in _MODULE_OF:
+        return getattr(import_module(_MODULE_OF[name]), name)
     raise AttributeError(f"module 'stage' has no attribute {name!r}")

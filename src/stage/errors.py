@@ -1,14 +1,14 @@
-"""The one kind of error that is meant for the person at the keyboard."""
+"""The one error class meant for users: a message of one line, no traceback."""
 
 
 class InputError(Exception):
-    """Something that the user gave can't be used.
+    """The user's input can't be used.
 
     The message is one line: which file or question, what is wrong, what to do. The command line prints it
-    without a traceback and ends with exit code 2.
+    without a traceback and exits with code 2.
     """
 
 
 def first_line(error: BaseException) -> str:
-    """Of what another library says, which can be pages, or nothing."""
+    """The first line of another library's message, which may be pages long; the exception's name if it is empty."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]

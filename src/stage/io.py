@@ -1,35 +1,115 @@
-"""Files that are written whole or not at all."""
+"""The one writer: files and folders that are written whole or not at all.
+
+Everything is written under a temporary name in the target's own folder, ".NAME.RANDOM.partial", and renamed when it
+is complete. Readers see the old content or the new, never a part of it. Processes and threads may write the same
+target at once: the last one to finish wins. On failure the target stays as it was and the temporary is removed; only
+a killed process leaves one behind. Permissions are those that the umask gives.
+"""
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
 import os
+import shutil
+import stat
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from secrets import token_hex
 from tempfile import TemporaryFile
 from typing import Any
 
 from stage.errors import InputError
 
+SHOWN_CHARACTERS = 40
+"""Of the target's name in a temporary name, which must not exceed the file system's limit of 255 bytes."""
+TAKEN = {errno.ENOTEMPTY, errno.EEXIST}
+"""Errors of renaming a folder to a name that a folder with content has."""
+
+
+@contextmanager
+def writing_file(path: Path) -> Iterator[Path]:
+    """Yields a temporary path to write a file at; it replaces `path` when the block ends without an error.
+
+    Missing parent folders are created. Raises InputError if the file can't be written there.
+    """
+    partial = _hidden(path, "partial")
+    with _reported(path, partial):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield partial
+            os.replace(partial, path)
+        finally:
+            with suppress(OSError):  # it has been renamed, or never was created
+                partial.unlink()
+
+
+@contextmanager
+def writing_folder(folder: Path) -> Iterator[Path]:
+    """Yields an empty temporary folder; it replaces `folder` as a whole when the block ends without an error.
+
+    The old folder is moved aside before the new one takes its name, and removed after that; if renaming fails, it is
+    moved back. Between the two renames there is no folder of that name for a moment. A symbolic link is followed.
+    Raises InputError if the folder can't be written there.
+    """
+    target = Path(os.path.realpath(folder))
+    partial = _hidden(target, "partial")
+    with _reported(folder, partial):
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            partial.mkdir()
+            yield partial
+            _replace_folder(partial, target)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+@contextmanager
+def writing_into(folder: Path) -> Iterator[Path]:
+    """Yields an empty temporary folder; when the block ends without an error, its files move to `folder` one by one.
+
+    Files there of the same name are replaced, others stay: for a folder that contains more than is written now.
+    Raises InputError if `folder` can't be written to.
+    """
+    partial = _hidden(folder / "files", "partial")
+    with _reported(folder, partial):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            partial.mkdir()
+            yield partial
+            for path in sorted(partial.iterdir()):
+                os.replace(path, folder / path.name)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write beside the file, then put it in its place."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            partial.write_bytes(content)
-            os.replace(partial, path)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise _not_writable(path, error) from None
+    """Raises InputError if the file can't be written there."""
+    with writing_file(path) as partial:
+        partial.write_bytes(content)
+
+
+def write_text(path: Path, content: str) -> None:
+    """Write text as UTF-8, gzipped if the name ends in .gz."""
+    encoded = content.encode()
+    write_bytes(path, gzip.compress(encoded, 6) if path.suffix == ".gz" else encoded)
+
+
+def to_json(content: Any) -> str:
+    """JSON on one line, without spaces."""
+    return json.dumps(content, separators=(",", ":"))
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON, gzipped if the name ends in .gz."""
+    write_text(path, to_json(content))
 
 
 def check_writable(path: Path) -> None:
-    """Raises InputError if a file can't be written there: for what takes long to compute, before it is."""
+    """Raises InputError if a file can't be written there: to be called before a long computation of its content."""
     if path.is_dir():
         raise InputError(f"{path}: is a folder; give the name of a file")
     try:
@@ -40,27 +120,8 @@ def check_writable(path: Path) -> None:
         raise _not_writable(path, error) from None
 
 
-def _not_writable(path: Path, error: OSError) -> InputError:
-    return InputError(f"{path}: can't be written ({error.strerror}); choose another place")
-
-
-def write_text(path: Path, content: str) -> None:
-    """Gzipped if the name ends in .gz."""
-    encoded = content.encode()
-    write_bytes(path, gzip.compress(encoded, 6) if path.suffix == ".gz" else encoded)
-
-
-def to_json(content: Any) -> str:
-    return json.dumps(content, separators=(",", ":"))
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Gzipped if the name ends in .gz."""
-    write_text(path, to_json(content))
-
-
 def read_json(path: Path) -> Any:
-    """JSON, gzipped or not. Raises InputError if it isn't there or is not JSON."""
+    """Read JSON, gzipped if the name ends in .gz. Raises InputError if the file can't be read or is not JSON."""
     try:
         content = path.read_bytes()
         if path.suffix == ".gz":
@@ -71,4 +132,67 @@ def read_json(path: Path) -> Any:
             f"{path}: can't be read ({error.__class__.__name__}: {error}); check the path"
         ) from None
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: is not JSON ({error}); is it the right file, and whole?") from None
+        raise InputError(f"{path}: is not JSON ({error}); is it the right file, and complete?") from None
+
+
+def _hidden(path: Path, ending: str) -> Path:
+    """A new name in the same folder, and so on the same file system. Random: no two writers get the same."""
+    return path.parent / f".{path.name[:SHOWN_CHARACTERS]}.{token_hex(8)}.{ending}"
+
+
+def _replace_folder(made: Path, target: Path) -> None:
+    while not _renamed(made, target):
+        pass  # another writer took the name between the two renames: its folder is replaced in turn
+
+
+def _renamed(made: Path, target: Path) -> bool:
+    """Whether a folder got its name; False if that is taken again after the old folder was moved aside."""
+    old = _hidden(target, "old")
+    try:
+        _move_folder(target, old)
+        os.rename(made, target)
+    except BaseException as error:
+        if isinstance(error, OSError) and error.errno in TAKEN:
+            shutil.rmtree(old, ignore_errors=True)
+            return False
+        with suppress(OSError):  # there was none, or it has not been moved
+            os.rename(old, target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+    return True
+
+
+def _move_folder(folder: Path, to: Path) -> None:
+    """Rename a folder, if there is one. Raises NotADirectoryError if it is a file."""
+    with suppress(FileNotFoundError):
+        if not stat.S_ISDIR(folder.lstat().st_mode):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+        os.rename(folder, to)
+
+
+@contextmanager
+def _reported(target: Path, partial: Path) -> Iterator[None]:
+    """Errors of writing as InputError; those of other files that a block reads or writes pass as they are."""
+    try:
+        yield
+    except OSError as error:
+        if not _is_of(error, target, partial):
+            raise
+        raise _not_writable(target, error) from None
+
+
+def _is_of(error: OSError, target: Path, partial: Path) -> bool:
+    """Whether an error names the target, one of its parents or what is in the temporary, or no file at all."""
+    if not isinstance(error.filename, str | bytes | os.PathLike):
+        return True
+    named = Path(os.fsdecode(error.filename)).absolute()
+    resolved = Path(os.path.realpath(target))
+    return (
+        target.absolute().is_relative_to(named)
+        or resolved.is_relative_to(named)
+        or named.is_relative_to(partial.absolute())
+    )
+
+
+def _not_writable(path: Path, error: OSError) -> InputError:
+    return InputError(f"{path}: can't be written ({error.strerror or error}); choose another place")

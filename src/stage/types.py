@@ -1,8 +1,8 @@
-"""What travels through the project, each thing defined once.
+"""Data types shared by all packages: clips, questions, regions, evidence.
 
-Units: times are seconds from the start of the clip, boxes are pixels of the clip's own picture. Frames are
-*numbered*: a clip has 3 numbered frames a second, counted from 1, and frame k shows the clip at k / 3 seconds.
-The model looks at every sixth of them (0.5 a second).
+Units: times are seconds from the start of the clip; boxes are in pixels of the clip at its own size. Frames are
+*numbered*: a clip has 3 numbered frames per second, counted from 1, and frame k shows the clip at k / 3 seconds.
+The model reads every sixth of them (0.5 per second).
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.float32]
 Image = npt.NDArray[np.uint8]
-"""A picture, (height, width, 3), RGB."""
+"""(height, width, 3), RGB."""
 
 Progress = Callable[[int, int, str], None]
-"""Called with how much is done, of how much, and what it is."""
+"""Called with the number of items done, their total, and the name of the current one."""
 
 FRAMES_PER_SECOND = 3
-"""Numbered frames a second of video."""
+"""Numbered frames per second of video."""
 
 MODEL_STRIDE = 6
-"""The model sees every sixth numbered frame: one each two seconds."""
+"""The model reads every sixth numbered frame: one every two seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A subtitle sentence. `text` is tokenised: words and punctuation with blanks between them."""
+    """A subtitle sentence; times in seconds. `text` is tokenised: words and punctuation separated by spaces."""
 
     start: float
     end: float
@@ -42,7 +42,7 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A rectangle in a frame, in pixels: of an annotator (score 1) or of a model."""
+    """A rectangle in a frame, in pixels: annotated (score 1) or predicted."""
 
     left: float
     top: float
@@ -58,21 +58,22 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A piece of film, without its pixels."""
+    """The metadata and subtitles of a video clip, without its pixels."""
 
     name: str
     frame_count: int
-    """Numbered frames, 3 a second."""
+    """Numbered frames, 3 per second."""
     width: int = 640
     height: int = 360
     sentences: tuple[Sentence, ...] = ()
 
     @property
     def duration(self) -> float:
+        """In seconds."""
         return self.frame_count / FRAMES_PER_SECOND
 
-    def cut(self, span: tuple[float, float]) -> tuple[float, float]:
-        """What the clip has of a span in seconds: the last of its numbered frames at least, a third of a second."""
+    def clamp(self, span: tuple[float, float]) -> tuple[float, float]:
+        """A span (seconds) limited to the clip; one beyond its end becomes the clip's last third of a second."""
         start = min(span[0], max(0.0, self.duration - 1 / FRAMES_PER_SECOND))
         return start, max(start, min(span[1], self.duration))
 
@@ -89,17 +90,17 @@ class Question:
     span: tuple[float, float] | None = None
     """Start and end in seconds of the moment that shows the answer."""
     boxes: Mapping[int, tuple[Box, ...]] = field(default_factory=dict)
-    """Numbered frame -> the annotated boxes of it, labels as in the question's words. Can be empty."""
+    """Numbered frame -> its annotated boxes, which may be none; labels are words of the question or right answer."""
 
     @property
     def hypotheses(self) -> tuple[str, ...]:
-        """Question and answer k as one text, for each k."""
+        """One text per candidate answer: the question followed by the answer (Sec. 4.2)."""
         return tuple(f"{self.text} {answer}" for answer in self.answers)
 
 
 @dataclass(frozen=True, slots=True)
 class Regions:
-    """What a detector found in one frame, best first."""
+    """The regions detected in one frame, best first."""
 
     boxes: Array
     """(N, 4): left, top, right, bottom in pixels."""
@@ -108,33 +109,33 @@ class Regions:
     features: Array
     """(N, D)"""
     labels: tuple[str, ...] = ()
-    """One for each region, or none at all if the detector does not name what it finds."""
+    """One per region, or none at all if the detector doesn't classify its regions."""
 
     def __len__(self) -> int:
         return len(self.boxes)
 
     @classmethod
-    def none(cls, dim: int) -> Regions:
-        """Of a frame in which nothing was found, or that nobody has seen. dim: D"""
+    def empty(cls, dim: int) -> Regions:
+        """No regions: for a frame without detections, or one that no detector has processed. dim: D"""
         return cls(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, dim), np.float32))
 
 
 @dataclass(frozen=True, slots=True)
 class ClipFeatures:
-    """A clip as vectors."""
+    """The feature vectors of a clip."""
 
     clip: Clip
     words: tuple[Array, ...]
     """For each sentence of the clip: (words of the sentence, D_text)."""
     regions: Mapping[int, Regions]
-    """Numbered frame -> what is in it."""
+    """Numbered frame -> its regions."""
     region_dim: int
-    """Size of a region's vector."""
+    """Size of a region's feature vector."""
 
 
 @dataclass(frozen=True, slots=True)
 class WordBoxes:
-    """The boxes that a hypothesis' word is grounded in, in one frame; best first."""
+    """The boxes that ground one word of a hypothesis in one frame, best first."""
 
     hypothesis: int
     frame: int
@@ -145,15 +146,15 @@ class WordBoxes:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What a model says of one question."""
+    """A model's answer to one question, with its spans and grounding."""
 
     qid: int
     clip: str
     answer_index: int
     probabilities: tuple[float, ...]
-    """One for each candidate answer, summing to 1."""
+    """One per candidate answer, summing to 1."""
     spans: tuple[tuple[float, float], ...]
-    """Start and end in seconds, one for each candidate answer."""
+    """Start and end in seconds, one pair per candidate answer."""
     grounding: tuple[WordBoxes, ...] = ()
 
     @property
@@ -164,43 +165,46 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class AttendedSentence:
-    """A subtitle sentence as the model read it at one frame."""
+    """A subtitle sentence aligned with a frame, and the attention that its words get there."""
 
     sentence: Sentence
     weights: tuple[float, ...]
-    """For each word of the sentence, in [0, 1]: how much the hypothesis attends to it."""
+    """The hypothesis' attention to each word of the sentence, in [0, 1]."""
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """What the model saw and looked at in one frame, for the predicted answer."""
+    """The evidence in one frame, for the predicted answer."""
 
     frame: int
     """Numbered frame; it shows the clip at frame / 3 seconds."""
     start_probability: float
+    """Probability that the span starts in this frame."""
     end_probability: float
+    """Probability that the span ends in this frame."""
     grounding: tuple[WordBoxes, ...]
-    """For each concept word that has boxes with a score over the threshold."""
+    """One entry per concept word that has boxes with a score above the threshold."""
     sentences: tuple[AttendedSentence, ...]
 
     @property
     def time(self) -> float:
+        """In seconds."""
         return self.frame / FRAMES_PER_SECOND
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """An answer with where, when and why."""
+    """An answer with its spatio-temporal evidence: span, boxes and attended subtitles."""
 
     clip: Clip
     question: Question
     prediction: Prediction
     concepts: tuple[str, ...]
-    """Words of the question and the predicted answer that name people and objects, in order, each once."""
+    """Words of the question and the predicted answer that name people and objects, in order, without duplicates."""
     moments: tuple[Moment, ...]
-    """One for each frame that the model saw, in time order."""
+    """One per frame that the model read, in time order."""
     notes: tuple[str, ...] = ()
-    """What was repaired or is missing, in plain words."""
+    """Messages to the user about what was repaired or is missing in the input."""
 
     @property
     def answer(self) -> str:

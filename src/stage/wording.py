@@ -1,4 +1,4 @@
-"""Words and numbers as people read them."""
+"""Text for people: detokenised sentences, times, percentages, counts."""
 
 from __future__ import annotations
 
@@ -6,44 +6,48 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-_CLINGS_TO_WORD_BEFORE = re.compile(r"[?.,!;:)\]…%]+|n['’]t|['’](s|re|ve|ll|d|m)", re.IGNORECASE)
-_CLINGS_TO_WORD_AFTER = frozenset("([$#")
+_NO_SPACE_BEFORE = re.compile(r"[?.,!;:)\]…%]+|n['’]t|['’](s|re|ve|ll|d|m)", re.IGNORECASE)
+_NO_SPACE_AFTER = frozenset("([$#")
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A word or punctuation mark of a text."""
+    """A word or punctuation mark, with what the evidence page highlights it by."""
 
     text: str
-    blank_before: bool
+    space_before: bool
     colour: int | None = None
-    """Number of its concept word's colour."""
+    """Index of the colour of its concept word; None if it isn't one."""
     weight: float = 0.0
-    """How much it is attended to, in [0, 1]."""
+    """Its attention weight, in [0, 1]."""
 
 
 def tokens(text: str, colours: Mapping[str, int], weights: Sequence[float] = ()) -> tuple[Token, ...]:
-    """A tokenised text, set without the blanks before its punctuation. Weights: one for each word, or none."""
+    """The tokens of a tokenised text, each with whether a space precedes it.
+
+    colours: concept word (lower case) -> index of its colour; weights: one per word, clipped to [0, 1], or none.
+    """
     words = text.split()
-    blanks = [i > 0 and not _clings(words[i - 1], word) for i, word in enumerate(words)]
+    spaces = [i > 0 and not _attached(words[i - 1], word) for i, word in enumerate(words)]
     weights = [*weights, *[0.0] * (len(words) - len(weights))]
     return tuple(
-        Token(word, blank, colours.get(word.lower()), min(1.0, max(0.0, weight)))
-        for word, blank, weight in zip(words, blanks, weights, strict=False)
+        Token(word, space, colours.get(word.lower()), min(1.0, max(0.0, weight)))
+        for word, space, weight in zip(words, spaces, weights, strict=False)
     )
 
 
-def _clings(before: str, word: str) -> bool:
-    return _CLINGS_TO_WORD_BEFORE.fullmatch(word) is not None or before in _CLINGS_TO_WORD_AFTER
+def _attached(before: str, word: str) -> bool:
+    """Whether a word follows the one before without a space."""
+    return _NO_SPACE_BEFORE.fullmatch(word) is not None or before in _NO_SPACE_AFTER
 
 
-def plain(text: str) -> str:
-    """A tokenised text without the blanks before its punctuation."""
-    return "".join(" " * token.blank_before + token.text for token in tokens(text, {}))
+def detokenised(text: str) -> str:
+    """A tokenised text without the spaces around its punctuation."""
+    return "".join(" " * token.space_before + token.text for token in tokens(text, {}))
 
 
 def seconds(time: float, duration: float) -> str:
-    """A time in a clip of this duration: "12.3 s"; from a minute on "1:02.3"."""
+    """A time (seconds) as "12.3 s", or as "1:02.3" in a clip of a minute or longer."""
     if duration < 60:
         return f"{time:.1f} s"
     whole, tenth = divmod(round(time * 10), 10)
@@ -58,13 +62,13 @@ def clock(time: int) -> str:
 
 
 def span_text(span: tuple[float, float], duration: float) -> str:
-    """ "12.3 to 15.0 s", or "0:58.0 to 1:02.3"."""
+    """A span (seconds) as "12.3 to 15.0 s", or as "0:58.0 to 1:02.3" in a clip of a minute or longer."""
     start, end = (seconds(time, duration) for time in span)
     return f"{start.removesuffix(' s')} to {end}"
 
 
 def percentage(probability: float) -> str:
-    """Whole percents; what would be rounded to none or all is said to be nearly so."""
+    """A probability in whole percent; "< 1 %" or "> 99 %" where rounding would give 0 or 100."""
     if 0 < probability < 0.01:
         return "< 1 %"
     if 0.99 < probability < 1:
@@ -73,5 +77,5 @@ def percentage(probability: float) -> str:
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:
-    """A number with its noun: "1 question", "1,680 questions". plural: where it isn't the noun with an s."""
+    """A count with its noun: "1 question", "1,680 questions". plural: if it is irregular."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

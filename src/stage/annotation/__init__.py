@@ -1,1 +1,1 @@
-"""Files of questions, subtitles and predictions, and what training learns from them."""
+"""Annotation and prediction files, their checks, and training labels."""

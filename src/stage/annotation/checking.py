@@ -1,4 +1,4 @@
-"""What is irregular in an annotation, question by question."""
+"""Checks of an annotation: missing labels, impossible boxes, duplicates."""
 
 from __future__ import annotations
 
@@ -7,82 +7,86 @@ from pathlib import Path
 
 from stage.annotation.issues import Issues
 from stage.annotation.questions import question_from_entry, read_entries
-from stage.annotation.vocabulary import fold
+from stage.annotation.vocabulary import normalise_word
 from stage.errors import InputError
 from stage.types import FRAMES_PER_SECOND, Question
 
 WIDTH, HEIGHT = 640, 360
-"""Boxes are in pixels of such a picture."""
+"""Size in pixels of the frames that boxes refer to."""
 
 
 def check_annotation(path: Path) -> tuple[list[Question], Issues]:
-    """The questions of a file that can be read, and everything irregular about all of them.
+    """The readable questions of a file, and all of the file's issues.
 
-    Raises InputError only if the file is no list of questions.
+    Raises InputError only if the file is not a list of questions.
     """
-    findings = Issues()
-    known: dict[int, Question] = {}
+    issues = Issues()
+    by_qid: dict[int, Question] = {}
     for number, entry in enumerate(read_entries(path), 1):
         try:
             question = question_from_entry(entry, number, path)
         except InputError as error:
-            findings.add("questions that can't be read", str(error))
+            issues.add("questions that can't be read", str(error))
             continue
-        if question.qid in known:
-            findings.add(
-                "questions with the qid of an earlier one", f"{named(question, path)}, entry {number}"
+        if question.qid in by_qid:
+            issues.add(
+                "questions with a duplicate qid", f"{question_location(question, path)}, entry {number}"
             )
             continue
-        known[question.qid] = question
-        check_question(question, path, findings)
-        check_labels(question, path, findings)
-    return list(known.values()), findings
+        by_qid[question.qid] = question
+        check_question(question, path, issues)
+        check_labels(question, path, issues)
+    return list(by_qid.values()), issues
 
 
-def named(question: Question, path: Path) -> str:
+def question_location(question: Question, path: Path) -> str:
+    """The question and its file, for messages."""
     return f"question {question.qid} in {path}"
 
 
-def check_question(question: Question, path: Path, findings: Issues) -> None:
-    """What a question lacks, and boxes that lie outside the picture."""
-    where = named(question, path)
+def check_question(question: Question, path: Path, issues: Issues) -> None:
+    """Report missing labels of a question, and boxes outside the frame."""
+    location = question_location(question, path)
     if question.answer_index is None:
-        findings.add("questions without an answer", where)
+        issues.add("questions without a right answer", location)
     if question.span is None:
-        findings.add("questions without a span", where)
+        issues.add("questions without a span", location)
     if not any(question.boxes.values()):
-        findings.add("questions without boxes", where)
+        issues.add("questions without boxes", location)
     for frame, boxes in question.boxes.items():
         for box in boxes:
             if box.left < 0 or box.top < 0 or box.right > WIDTH or box.bottom > HEIGHT:
-                findings.add("boxes that reach past the picture", f"{box.label!r} in frame {frame}, {where}")
+                issues.add(
+                    "boxes that extend beyond the frame", f"{box.label!r} in frame {frame}, {location}"
+                )
 
 
-def check_labels(question: Question, path: Path, findings: Issues) -> None:
-    """Whether a question's frames, boxes, labels and answers fit one another."""
-    where = named(question, path)
+def check_labels(question: Question, path: Path, issues: Issues) -> None:
+    """Report frames, boxes, labels and answers of a question that contradict one another."""
+    location = question_location(question, path)
     for frame, boxes in question.boxes.items():
         if not boxes:
-            findings.add("frames without boxes", f"frame {frame}, {where}")
+            issues.add("frames without boxes", f"frame {frame}, {location}")
         second = frame / FRAMES_PER_SECOND
         if question.span and not question.span[0] <= second <= question.span[1]:
             span = "{:g} to {:g} s".format(*question.span)
-            findings.add(
-                "annotated frames outside the span", f"frame {frame} ({second:.2f} s, not {span}), {where}"
+            issues.add(
+                "annotated frames outside the span", f"frame {frame} ({second:.2f} s, not {span}), {location}"
             )
         for box in boxes:
             if box.right <= box.left or box.bottom <= box.top:
-                findings.add("boxes without an area", f"{box.label!r} in frame {frame}, {where}")
-    for label in _strange_labels(question):
-        findings.add("labels in neither question nor right answer", f"{label!r}, {where}")
+                issues.add("boxes with zero area", f"{box.label!r} in frame {frame}, {location}")
+    for label in _unmatched_labels(question):
+        issues.add("labels in neither question nor right answer", f"{label!r}, {location}")
     if len(set(question.answers)) < len(question.answers):
-        findings.add("questions with the same answer twice", where)
+        issues.add("questions with duplicate answers", location)
 
 
-def _strange_labels(question: Question) -> Iterator[str]:
-    said = question.text
+def _unmatched_labels(question: Question) -> Iterator[str]:
+    """Labels of boxes that are no word of the question or its right answer, sorted."""
+    text = question.text
     if question.answer_index is not None:
-        said += f" {question.answers[question.answer_index]}"
-    words = set(map(fold, said.split()))
+        text += f" {question.answers[question.answer_index]}"
+    words = set(map(normalise_word, text.split()))
     labels = {box.label for boxes in question.boxes.values() for box in boxes}
-    yield from sorted(label for label in labels if fold(label) not in words)
+    yield from sorted(label for label in labels if normalise_word(label) not in words)

@@ -1,4 +1,4 @@
-"""Subtitles and frame counts of a whole data set, as TVQA+ gives them."""
+"""Subtitle and frame count files of a whole data set, in TVQA+'s formats."""
 
 from __future__ import annotations
 
@@ -10,19 +10,23 @@ from typing import Any
 from stage.errors import InputError
 from stage.io import read_json
 from stage.types import Sentence
+from stage.wording import counted
 
 END_OF_SENTENCE = "<eos>"
+"""Separates the sentences of a clip's sub_text."""
 LAST_SENTENCE_SECONDS = 3.0
+"""Duration of a clip's last sentence, if ends are not specified."""
 
 
 def read_subtitles(path: Path) -> dict[str, tuple[Sentence, ...]]:
-    """Clip -> its sentences, from {clip: {sub_text, sub_time [, sub_end]}}.
+    """Clip -> its sentences, from {clip: {sub_text, sub_time [, sub_end]}}; times in seconds.
 
-    Where ends are not given, a sentence ends when the next one starts, the last after 3 seconds.
+    Without sub_end, a sentence ends when the next one starts, and the last after 3 seconds. Raises InputError
+    naming the file and the clip.
     """
     raw = read_json(path)
     if not isinstance(raw, dict):
-        raise InputError(f"{path}: holds no subtitles; it should map clips to sub_text and sub_time")
+        raise InputError(f"{path}: contains no subtitles; it should map clips to sub_text and sub_time")
     return {clip: _sentences(path, clip, entry) for clip, entry in raw.items()}
 
 
@@ -41,16 +45,19 @@ def _sentences(path: Path, clip: str, entry: Any) -> tuple[Sentence, ...]:
     if not all(map(math.isfinite, starts + ends)):
         raise InputError(f"{path}, clip {clip}: a time is not a number of seconds")
     if not len(starts) == len(texts) == len(ends):
-        raise InputError(f"{path}, clip {clip}: {len(texts)} sentences, but {len(starts)} start times")
+        sentences, times = counted(len(texts), "sentence"), counted(len(starts), "start time")
+        raise InputError(f"{path}, clip {clip}: has {sentences}, but {times}")
     return tuple(Sentence(*row) for row in zip(starts, ends, texts, strict=True))
 
 
 def read_frame_counts(path: Path) -> dict[str, int]:
-    """Clip -> number of numbered frames (3 a second)."""
+    """Clip -> how many numbered frames it has (3 per second). Raises InputError naming the file and the clip."""
     raw = read_json(path)
     if not isinstance(raw, dict):
-        raise InputError(f"{path}: should map clips to their number of frames at 3 a second")
+        raise InputError(f"{path}: should map clips to their frame counts at 3 frames per second")
     for clip, count in raw.items():
         if type(count) is not int or count < 1:
-            raise InputError(f"{path}, clip {clip}: has {count!r} frames; give their number at 3 a second")
+            raise InputError(
+                f"{path}, clip {clip}: frame count is {count!r}; it must be a positive integer (3 frames per second)"
+            )
     return raw

@@ -1,10 +1,10 @@
-"""Which words of a question name something that can be seen."""
+"""Concept words: the words of a question that are grounded in frames."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
-# Words that carry a question's grammar and not its content.
+# Grammatical words, which name nothing that can be seen.
 FUNCTION_WORDS = frozenset((
     "a", "about", "after", "all", "an", "and", "any", "are", "as", "at", "be", "because", "before",
     "being", "but", "by", "can", "could", "did", "do", "does", "doing", "done", "for", "from", "had",
@@ -18,14 +18,15 @@ FUNCTION_WORDS = frozenset((
 
 
 def is_content_word(word: str) -> bool:
+    """Whether a word has letters and is no function word."""
     return word.lower() not in FUNCTION_WORDS and any(c.isalpha() for c in word)
 
 
 def concept_words(text: str, known: Collection[str]) -> tuple[str, ...]:
-    """Words of a text that name people and things, in order, each once.
+    """Words of a text that name people and objects, in order, without duplicates.
 
-    known: the words (lower case) that a model was taught to ground. A text without any of them is about things
-    that it was not taught; all of its content words are then tried.
+    known: the words (lower case) that a model was trained to ground. If a text has none of them, all of its
+    content words are returned.
     """
     words = list(dict.fromkeys(text.split()))
     concepts = [word for word in words if word.lower() in known]

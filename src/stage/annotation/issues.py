@@ -1,4 +1,4 @@
-"""What is irregular in a data set: counted, named, never fatal."""
+"""Data set issues that are reported and counted, and never fatal."""
 
 from __future__ import annotations
 
@@ -8,18 +8,22 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Issues:
-    """Irregularities by kind; each with where it is (question, clip, file)."""
+    """Irregularities of a data set."""
 
-    found: dict[str, list[str]] = field(default_factory=dict)
+    by_kind: dict[str, list[str]] = field(default_factory=dict)
+    """Kind -> the locations (question, clip, file) of its cases."""
 
-    def add(self, kind: str, where: str) -> None:
-        self.found.setdefault(kind, []).append(where)
+    def add(self, kind: str, location: str) -> None:
+        """kind: a plural, such as "questions without boxes"."""
+        self.by_kind.setdefault(kind, []).append(location)
 
     def extend(self, other: Issues) -> None:
-        for kind, places in other.found.items():
-            self.found.setdefault(kind, []).extend(places)
+        """Add another's cases."""
+        for kind, locations in other.by_kind.items():
+            self.by_kind.setdefault(kind, []).extend(locations)
 
     def summary(self) -> Iterator[str]:
-        """One line a kind, with the first case."""
-        for kind, places in self.found.items():
-            yield f"{len(places):,} {kind} ({'' if len(places) == 1 else 'first: '}{places[0]})"
+        """One line per kind, with its number of cases and the first of them."""
+        for kind, locations in self.by_kind.items():
+            first = "" if len(locations) == 1 else "first: "
+            yield f"{kind}: {len(locations):,} ({first}{locations[0]})"

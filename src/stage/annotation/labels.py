@@ -1,4 +1,4 @@
-"""From annotation in seconds and pixels to positions in frames, words and regions, and back.
+"""Training labels: spans as frame positions, boxes as positive regions.
 
 The rules, rounding included, are those of the authors' release (docs/stage.md, "From annotation to tensors").
 """
@@ -6,22 +6,21 @@ The rules, rounding included, are those of the authors' release (docs/stage.md, 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from stage.geometry import Numbers, release_label_iou
 from stage.types import FRAMES_PER_SECOND, MODEL_STRIDE, Box, Question
 
-Numbers = npt.NDArray[np.floating[Any]]
-
 LAST_FRAME = 300
-"""Numbered frames beyond this one are not looked at; times of longer clips are squeezed to fit."""
+"""The last numbered frame that is read; in longer clips, times are scaled down to it."""
 POSITIVE_IOU = 0.5
+"""Regions with at least this IoU with a box are positive for its label."""
 
 
 def frames_of_question(question: Question, frame_count: int) -> tuple[int, ...]:
-    """The numbered frames that a question is seen through: every sixth, so that annotated ones are among them."""
+    """The numbered frames that the model reads for a question: every sixth, in phase with the annotated ones."""
     first = 1
     if question.boxes:
         first = min(question.boxes) % MODEL_STRIDE or MODEL_STRIDE
@@ -30,8 +29,8 @@ def frames_of_question(question: Question, frame_count: int) -> tuple[int, ...]:
 
 def span_in_frames(span: tuple[float, float], frames: Sequence[int], frame_count: int) -> tuple[int, int]:
     """First and last position in `frames` of a span in seconds; the last is never before the first."""
-    squeeze = LAST_FRAME / frame_count if frame_count > LAST_FRAME else 1.0
-    start, end = (second * FRAMES_PER_SECOND * squeeze for second in span)
+    scale = LAST_FRAME / frame_count if frame_count > LAST_FRAME else 1.0
+    start, end = (second * FRAMES_PER_SECOND * scale for second in span)
     zero_based = np.asarray(frames) - 1
     last = len(frames) - 1
     first_position = min(int(np.searchsorted(zero_based, start, side="left")), last)
@@ -40,56 +39,38 @@ def span_in_frames(span: tuple[float, float], frames: Sequence[int], frame_count
 
 
 def span_in_seconds(start: int, end: int, first_frame: int) -> tuple[float, float]:
-    """The seconds of the frames from position `start` to `end`, in a list that begins with `first_frame`."""
+    """Start and end in seconds of the frames at positions `start` to `end`, in a list that begins with `first_frame`.
+
+    Each frame stands for two seconds.
+    """
     offset = first_frame % MODEL_STRIDE / FRAMES_PER_SECOND
     seconds = MODEL_STRIDE // FRAMES_PER_SECOND
     return seconds * start + offset, seconds * (end + 1) + offset
 
 
-def iou_matrix(detected: Numbers, annotated: Numbers) -> Numbers:
-    """IoU as the release computes it for labels: (N, 4) and (M, 4) corners -> (N, M), to four decimals.
-
-    One pixel is added to both sides of the intersection, and not to the areas.
-    """
-    sides = np.minimum(detected[:, None, 2:], annotated[:, 2:])
-    sides -= np.maximum(detected[:, None, :2], annotated[:, :2])
-    sides += 1
-    np.maximum(sides, 0, out=sides)
-    shared = sides[..., 0] * sides[..., 1]
-    areas = _areas(detected)[:, None] + _areas(annotated) - shared
-    iou = np.divide(shared, areas, out=np.zeros_like(shared), where=areas > 0)
-    rounded: Numbers = iou.round(4)
-    return rounded
-
-
-def _areas(boxes: Numbers) -> Numbers:
-    sides = boxes[:, 2:] - boxes[:, :2]
-    areas: Numbers = sides[:, 0] * sides[:, 1]
-    return areas
-
-
 def positive_regions(
     words: Sequence[str], annotated: Sequence[Sequence[Box]], detected: Sequence[Numbers]
 ) -> npt.NDArray[np.int64]:
-    """Rows (frame, word, region), rising: the word labels a box of the frame that the region overlaps by half.
+    """Sorted rows (frame, word, region): the region overlaps a box of the frame whose label is the word.
 
-    annotated: the boxes of F frames; detected: for each of them (N, 4) corners.
+    annotated: the boxes of F frames; detected: for each of these frames, (N, 4) corners of its regions. Overlap is
+    an IoU of POSITIVE_IOU, as the release computes it. Returns (R, 3) positions.
     """
-    places: dict[str, list[int]] = {}
+    positions: dict[str, list[int]] = {}
     for i, word in enumerate(words):
-        places.setdefault(word.lower(), []).append(i)
+        positions.setdefault(word.lower(), []).append(i)
     pairs = [
         (f, i, box)
         for f, boxes in enumerate(annotated)
         for box in boxes
-        for i in places.get(box.label.lower(), ())
+        for i in positions.get(box.label.lower(), ())
     ]
     counts = np.array([len(regions) for regions in detected])
     if not pairs or not counts.any():
         return np.zeros((0, 3), np.int64)
-    # All frames at once: for the few boxes of one, the calls cost more than the numbers.
+    # All frames in one call: a single frame has so few boxes that the call would cost more than the arithmetic.
     corners = np.array([box.corners for _, _, box in pairs], np.float64)
-    overlapping = iou_matrix(np.concatenate(detected).astype(np.float64), corners) >= POSITIVE_IOU
+    overlapping = release_label_iou(np.concatenate(detected).astype(np.float64), corners) >= POSITIVE_IOU
     frame = np.repeat(np.arange(len(counts)), counts)
     region = np.arange(len(frame)) - np.repeat(np.cumsum(counts) - counts, counts)
     overlapping &= frame[:, None] == np.array([f for f, _, _ in pairs])

@@ -1,8 +1,8 @@
-"""Prediction files in the layout that the leaderboard and the release's scorer read.
+"""Prediction files in the format of the leaderboard and the release's scorer.
 
 ts_answer   {"QID": [[start, end], answer index]}: the predicted answer and its span in seconds
 raw_bbox    [per question {"0".."4": [{pred, bbox, word, qid, vid_name, img_idx}]}]: for each hypothesis,
-            annotated frame and word, the scores in rising order and the boxes (left, top, right, bottom)
+            annotated frame and word, the scores in ascending order and their boxes (left, top, right, bottom)
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from stage.annotation.vocabulary import fold
+from stage.annotation.vocabulary import normalise_word
 from stage.errors import InputError
 from stage.io import read_json, to_json, write_text
 from stage.types import Box, Prediction, WordBoxes
@@ -23,22 +23,22 @@ from stage.types import Box, Prediction, WordBoxes
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-LARGEST = 1e6
-"""Scores and pixels from there on, infinity among them, are mistakes."""
+MAX_VALUE = 1e6
+"""Scores and pixels of this size or larger, including infinity, are errors."""
 
 
 @dataclass(frozen=True, slots=True)
 class PredictedBoxes:
-    """Boxes of many questions as columns, one row a box."""
+    """The predicted boxes of many questions as columns, one row per box."""
 
     qid: Integers
     """(B,)"""
     hypothesis: Integers
-    """(B,) which answer the box belongs to"""
+    """(B,) index of the candidate answer that the box belongs to"""
     frame: Integers
     """(B,) numbered frames"""
     word: Integers
-    """(B,) numbers of the vocabulary"""
+    """(B,) word ids of the vocabulary"""
     score: Floats
     """(B,)"""
     corners: Floats
@@ -50,10 +50,10 @@ class PredictedBoxes:
 
 @dataclass(frozen=True, slots=True)
 class PredictionTable:
-    """Predictions of many questions as columns: all that scoring needs, however many there are."""
+    """The predictions of many questions as columns: the input of scoring."""
 
     source: str
-    """The file they are from, for messages."""
+    """The file that they were read from, for messages."""
     qid: Integers
     """(N,)"""
     answer: Integers
@@ -61,11 +61,11 @@ class PredictionTable:
     span: Floats
     """(N, 2) start and end in seconds of the predicted answer"""
     boxes: PredictedBoxes | None
-    """None if no word was looked for in any frame, as by a model that reads only subtitles."""
+    """None if nothing was grounded, as by a model that reads only subtitles."""
 
 
 class _Entry(NamedTuple):
-    """The boxes of one word in one frame, scores in rising order."""
+    """The boxes of one word in one frame, with ascending scores."""
 
     qid: int
     hypothesis: int
@@ -76,14 +76,14 @@ class _Entry(NamedTuple):
 
 
 def write_predictions(path: Path, predictions: Iterable[Prediction], vocabulary: Mapping[str, int]) -> None:
-    """Write predictions (.json or .json.gz) while they are made.
+    """Write predictions (.json or .json.gz) as they are made, sorted by qid.
 
-    Boxes of words outside the vocabulary can't be told and are left out.
+    vocabulary: word -> id. Words are written as ids, so boxes of words outside the vocabulary are omitted.
     """
     spans, boxes = {}, {}
     for prediction in predictions:
         spans[prediction.qid] = [list(prediction.span), prediction.answer_index]
-        # As text, a question's boxes take a fraction of what they take as objects.
+        # As text, a question's boxes take a fraction of the memory that objects take.
         boxes[prediction.qid] = to_json(_raw_boxes(prediction, vocabulary))
     order = sorted(spans)
     answers, raw = to_json({str(qid): spans[qid] for qid in order}), ",".join(boxes[qid] for qid in order)
@@ -95,20 +95,18 @@ def read_predictions(path: Path) -> PredictionTable:
     content = read_json(path)
     if not isinstance(content, dict) or not isinstance(content.get("ts_answer"), dict):
         raise InputError(
-            f"{path}: is not a prediction file; it must be an object with ts_answer and raw_bbox"
+            f"{path}: is not a prediction file, which is a JSON object with ts_answer and raw_bbox"
         )
     qid, answer, span = _read_answers(content["ts_answer"], path)
     entries = _read_entries(content.get("raw_bbox") or [], path)
     boxes = _columns(entries, str(path)) if entries else None
-    if boxes is not None and (strangers := np.setdiff1d(boxes.qid, qid)).size:
-        raise InputError(
-            f"{path}: raw_bbox has boxes of question {strangers[0]}, which ts_answer doesn't have"
-        )
+    if boxes is not None and (unknown := np.setdiff1d(boxes.qid, qid)).size:
+        raise InputError(f"{path}: raw_bbox has boxes of question {unknown[0]}, which ts_answer lacks")
     return PredictionTable(str(path), qid, answer, span, boxes)
 
 
 def tabulate_predictions(predictions: Sequence[Prediction], vocabulary: Mapping[str, int]) -> PredictionTable:
-    """Predictions as columns: what reading gives after writing them to a file."""
+    """Predictions as columns, as if they were written to a file and read again."""
     source = "predictions"
     entries = [entry for prediction in predictions for entry in _entries(prediction, vocabulary)]
     return PredictionTable(
@@ -121,7 +119,7 @@ def tabulate_predictions(predictions: Sequence[Prediction], vocabulary: Mapping[
 
 
 def join_tables(tables: Sequence[PredictionTable]) -> PredictionTable:
-    """One table of several, at least one."""
+    """Concatenate one or more tables."""
     boxes = [table.boxes for table in tables if table.boxes is not None]
     columns = {
         name: np.concatenate([getattr(b, name) for b in boxes]) for name in PredictedBoxes.__slots__ if boxes
@@ -137,16 +135,16 @@ def join_tables(tables: Sequence[PredictionTable]) -> PredictionTable:
 
 def _entries(prediction: Prediction, vocabulary: Mapping[str, int]) -> list[_Entry]:
     return [
-        _entry(prediction.qid, words, vocabulary[word])
-        for words in prediction.grounding
-        if (word := fold(words.word)) in vocabulary
+        _entry(prediction.qid, grounded, vocabulary[word])
+        for grounded in prediction.grounding
+        if (word := normalise_word(grounded.word)) in vocabulary
     ]
 
 
-def _entry(qid: int, words: WordBoxes, number: int) -> _Entry:
-    rising: list[Box] = sorted(words.boxes, key=lambda box: box.score)
-    scores, corners = [box.score for box in rising], [list(box.corners) for box in rising]
-    return _Entry(qid, words.hypothesis, words.frame, number, scores, corners)
+def _entry(qid: int, grounded: WordBoxes, word_id: int) -> _Entry:
+    ascending: list[Box] = sorted(grounded.boxes, key=lambda box: box.score)
+    scores, corners = [box.score for box in ascending], [list(box.corners) for box in ascending]
+    return _Entry(qid, grounded.hypothesis, grounded.frame, word_id, scores, corners)
 
 
 def _raw_boxes(prediction: Prediction, vocabulary: Mapping[str, int]) -> dict[str, list[dict[str, Any]]]:
@@ -176,10 +174,10 @@ def _read_answers(answers: dict[str, Any], path: Path) -> tuple[Integers, Intege
         except (TypeError, ValueError, OverflowError):
             raise InputError(f"{path}, question {key}: must be [[start, end], answer index]") from None
         if not np.isfinite(spans[-1]).all():
-            raise InputError(f"{path}, question {key}: the span is not a start and an end in seconds")
+            raise InputError(f"{path}, question {key}: the span's start and end must be finite seconds")
     qid, answer = np.array(qids, np.int64), np.array(indices, np.int64)
     if len(np.unique(qid)) != len(qid):
-        raise InputError(f"{path}: a question has two answers in ts_answer")
+        raise InputError(f"{path}: ts_answer has two answers for one question")
     return qid, answer, np.array(spans, np.float64).reshape(-1, 2)
 
 
@@ -187,15 +185,18 @@ def _read_entries(raw: Any, path: Path) -> list[_Entry]:
     entries: list[_Entry] = []
     try:
         for per_question in raw:
-            for hypothesis, found in per_question.items():
+            for hypothesis, raw_entries in per_question.items():
                 index = int(hypothesis)
                 entries += [
-                    _Entry(e["qid"], index, e["img_idx"], e["word"], e["pred"], e["bbox"]) for e in found
+                    _Entry(e["qid"], index, e["img_idx"], e["word"], e["pred"], e["bbox"])
+                    for e in raw_entries
                 ]
     except KeyError as missing:
         raise InputError(f"{path}: an entry of raw_bbox has no {missing.args[0]}") from None
     except (TypeError, ValueError, AttributeError):
-        raise InputError(f"{path}: raw_bbox must be a list of objects of hypothesis: entries") from None
+        raise InputError(
+            f"{path}: raw_bbox must be a list of objects that map hypotheses to lists of entries"
+        ) from None
     return entries
 
 
@@ -203,14 +204,14 @@ def _columns(entries: Sequence[_Entry], source: str) -> PredictedBoxes:
     try:
         return _stack(entries)
     except (TypeError, ValueError, OverflowError):
-        culprit = next((e for e in entries if not _is_sound(e)), entries[0])
+        invalid = next((e for e in entries if not _is_valid(e)), entries[0])
         raise InputError(
-            f"{source}, question {culprit.qid}: the boxes of word {culprit.word} in frame {culprit.frame} "
-            "must be as many rows of four pixels as there are scores"
+            f"{source}, question {invalid.qid}: the boxes of word {invalid.word} in frame {invalid.frame} "
+            "must be one row of four pixel coordinates per score"
         ) from None
 
 
-def _is_sound(entry: _Entry) -> bool:
+def _is_valid(entry: _Entry) -> bool:
     try:
         _stack([entry])
     except (TypeError, ValueError, OverflowError):
@@ -219,7 +220,7 @@ def _is_sound(entry: _Entry) -> bool:
 
 
 def _stack(entries: Sequence[_Entry]) -> PredictedBoxes:
-    """One row a box. Raises TypeError or ValueError where numbers are missing or of another kind."""
+    """One row per box. Raises TypeError, ValueError or OverflowError if values are missing or invalid."""
     counts = [len(e.scores) for e in entries]
     if counts != [len(e.corners) for e in entries]:
         raise ValueError
@@ -227,8 +228,8 @@ def _stack(entries: Sequence[_Entry]) -> PredictedBoxes:
     corners = np.array([c for e in entries for c in e.corners], np.float64)
     if score.ndim != 1 or (len(score) and corners.shape != (len(score), 4)):
         raise ValueError
-    if not (np.abs(score) < LARGEST).all() or not (np.abs(corners) < LARGEST).all():
+    if not (np.abs(score) < MAX_VALUE).all() or not (np.abs(corners) < MAX_VALUE).all():
         raise ValueError
-    whole = np.array([entry[:4] for entry in entries], np.int64).reshape(-1, 4)
-    qid, hypothesis, frame, word = np.repeat(whole, counts, axis=0).T
+    keys = np.array([entry[:4] for entry in entries], np.int64).reshape(-1, 4)
+    qid, hypothesis, frame, word = np.repeat(keys, counts, axis=0).T
     return PredictedBoxes(qid, hypothesis, frame, word, score, corners.reshape(-1, 4))

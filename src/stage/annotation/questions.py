@@ -1,4 +1,4 @@
-"""Questions with their truth: TVQA+'s JSON lists and TVQA's JSON lines."""
+"""Question files with their labels: TVQA+'s JSON lists and TVQA's JSON lines."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from typing import Any
 from stage.errors import InputError
 from stage.io import read_json, write_json
 from stage.types import Box, Question
+from stage.wording import counted
 
 BOX_SIDES = ("left", "top", "width", "height")
-FARTHEST = 1e6
-"""Pixels from the corner of the picture, beyond which a coordinate is a mistake."""
+MAX_COORDINATE = 1e6
+"""Pixels; a coordinate of this size or larger is an error."""
 DECIMALS = 6
-"""Of pixels. Files hold widths and a Box right edges; rounded so, shorter coordinates survive a round trip."""
+"""Pixels are rounded to this many. Files contain widths, a Box right edges: thus coordinates survive a round trip."""
 
 
 def read_questions(path: Path) -> list[Question]:
@@ -28,21 +29,21 @@ def read_questions(path: Path) -> list[Question]:
     questions = [question_from_entry(entry, i, path) for i, entry in enumerate(read_entries(path), 1)]
     qids = [q.qid for q in questions]
     if len(set(qids)) != len(qids):
-        twice = next(qid for i, qid in enumerate(qids) if qid in qids[:i])
-        raise InputError(f"{path}, question {twice}: is there twice; every qid must be its own")
+        duplicate = next(qid for i, qid in enumerate(qids) if qid in qids[:i])
+        raise InputError(f"{path}, question {duplicate}: occurs twice; every qid must be unique")
     return questions
 
 
 def read_entries(path: Path) -> list[Any]:
-    """The list that a file holds, whatever its entries are. Raises InputError if it holds none."""
+    """The list in a file, its entries unchecked. Raises InputError if the file contains no list."""
     raw = _read_lines(path) if path.suffix == ".jsonl" else read_json(path)
     if not isinstance(raw, list):
-        raise InputError(f"{path}: holds no list of questions; give an annotation file in TVQA+'s layout")
+        raise InputError(f"{path}: contains no list of questions; give an annotation file in TVQA+'s layout")
     return raw
 
 
 def question_from_entry(entry: Any, number: int, path: Path) -> Question:
-    """The question of the entry with this number (from 1) of a file. Raises InputError naming both."""
+    """Parse one entry of a file; `number` counts from 1. Raises InputError naming the file and the question."""
     try:
         return question_from_json(entry)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
@@ -52,26 +53,28 @@ def question_from_entry(entry: Any, number: int, path: Path) -> Question:
 
 
 def write_questions(path: Path, questions: Iterable[Question]) -> None:
-    """Write questions as a list in TVQA+'s layout."""
+    """Write questions as a JSON list in TVQA+'s layout."""
     write_json(path, [question_to_json(question) for question in questions])
 
 
 def question_from_json(entry: dict[str, Any]) -> Question:
-    """One question. Raises KeyError or ValueError with the reason if it is not one."""
+    """Parse a question in TVQA+'s layout. Raises KeyError or ValueError with the reason if it isn't valid."""
     if not isinstance(entry, dict):
-        raise ValueError("is not an object with qid, vid_name, q, a0, a1, ...")
+        raise ValueError("must be an object with qid, vid_name, q, a0, a1, ...")
     answers: list[str] = []
     while (key := f"a{len(answers)}") in entry:
         answers.append(_text(entry, key))
     if len(answers) < 2:
-        raise ValueError(f"has {len(answers)} candidate answers (a0, a1, ...); it needs two or more")
+        raise ValueError(
+            f"has {counted(len(answers), 'candidate answer')} (a0, a1, ...); it needs two or more"
+        )
     index = entry.get("answer_idx")
     if index is not None:
-        index = _whole(index, "answer_idx")
+        index = _integer(index, "answer_idx")
         if not 0 <= index < len(answers):
             raise ValueError(f"answer_idx is {index}, but there are {len(answers)} answers")
     return Question(
-        qid=_whole(entry["qid"], "qid"),
+        qid=_integer(entry["qid"], "qid"),
         clip=_text(entry, "vid_name"),
         text=_text(entry, "q"),
         answers=tuple(answers),
@@ -82,7 +85,7 @@ def question_from_json(entry: dict[str, Any]) -> Question:
 
 
 def question_to_json(question: Question) -> dict[str, Any]:
-    """One question in TVQA+'s layout; what is not known is left out."""
+    """One question in TVQA+'s layout; unknown labels are omitted."""
     entry: dict[str, Any] = {"qid": question.qid, "vid_name": question.clip, "q": question.text}
     entry |= {f"a{i}": answer for i, answer in enumerate(question.answers)}
     if question.answer_index is not None:
@@ -98,18 +101,18 @@ def question_to_json(question: Question) -> dict[str, Any]:
 
 def _text(entry: dict[str, Any], key: str) -> str:
     if not isinstance(entry[key], str):
-        raise ValueError(f"{key} is {entry[key]!r}, which is not text")
+        raise ValueError(f"{key} is {entry[key]!r}, which is not a string")
     return str(entry[key])
 
 
-def _whole(raw: Any, key: str) -> int:
+def _integer(raw: Any, key: str) -> int:
     if type(raw) is int or (isinstance(raw, str) and raw.strip().isdecimal()):
         return int(raw)
-    raise ValueError(f"{key} is {raw!r}, which is not a whole number")
+    raise ValueError(f"{key} is {raw!r}, which is not an integer")
 
 
 def _span(raw: Any) -> tuple[float, float] | None:
-    """[start, end], or TVQA's "start-end", in seconds; nothing if either is not a number."""
+    """[start, end], or TVQA's "start-end", in seconds; None if either is NaN."""
     if raw is None or raw == "":
         return None
     try:
@@ -119,15 +122,15 @@ def _span(raw: Any) -> tuple[float, float] | None:
     if math.isnan(start) or math.isnan(end):
         return None
     if not -math.inf < start <= end < math.inf:
-        raise ValueError(f"ts is {raw!r}; a span must end, and not before it starts")
+        raise ValueError(f"ts is {raw!r}; a span must be finite and can't end before it starts")
     return start, end
 
 
 def _frames(raw: Any) -> dict[int, tuple[Box, ...]]:
     if not isinstance(raw, dict) or not all(isinstance(boxes, list) for boxes in raw.values()):
         raise ValueError("bbox does not map frame numbers to lists of boxes")
-    if unnumbered := [frame for frame in raw if not frame.isdecimal() or int(frame) < 1]:
-        raise ValueError(f"bbox has a frame {unnumbered[0]!r}; frames are numbered from 1")
+    if invalid := [frame for frame in raw if not frame.isdecimal() or int(frame) < 1]:
+        raise ValueError(f"bbox has a frame {invalid[0]!r}; frames are numbered from 1")
     return {int(frame): _boxes(boxes, frame) for frame, boxes in raw.items()}
 
 
@@ -139,10 +142,9 @@ def _boxes(raw: Sequence[dict[str, Any]], frame: str) -> tuple[Box, ...]:
             label = intern(_text(entry, "label"))
         except (KeyError, TypeError, ValueError):
             raise ValueError(f"a box of frame {frame} lacks {', '.join(BOX_SIDES)} or label") from None
-        if not (
-            0 <= width < FARTHEST and 0 <= height < FARTHEST and abs(left) < FARTHEST and abs(top) < FARTHEST
-        ):
-            raise ValueError(f"a box of frame {frame} has a negative size or is far from any picture")
+        in_range = abs(left) < MAX_COORDINATE and abs(top) < MAX_COORDINATE
+        if not (in_range and 0 <= width < MAX_COORDINATE and 0 <= height < MAX_COORDINATE):
+            raise ValueError(f"a box of frame {frame} has a negative size or coordinates far out of range")
         right, bottom = round(left + width, DECIMALS), round(top + height, DECIMALS)
         boxes.append(Box(left, top, right, bottom, label))
     return tuple(boxes)
@@ -150,11 +152,11 @@ def _boxes(raw: Sequence[dict[str, Any]], frame: str) -> tuple[Box, ...]:
 
 def _box_to_json(frame: int, box: Box) -> dict[str, Any]:
     sides = (box.left, box.top, box.right - box.left, box.bottom - box.top)
-    return {"img_id": frame, "label": box.label, **dict(zip(BOX_SIDES, map(_short, sides), strict=True))}
+    return {"img_id": frame, "label": box.label, **dict(zip(BOX_SIDES, map(_rounded, sides), strict=True))}
 
 
-def _short(pixels: float) -> int | float:
-    """Whole pixels as whole numbers, as in TVQA+."""
+def _rounded(pixels: float) -> int | float:
+    """Pixels to DECIMALS; whole pixels as integers, as in TVQA+."""
     rounded = round(float(pixels), DECIMALS)
     return int(rounded) if rounded.is_integer() else rounded
 

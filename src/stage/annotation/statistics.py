@@ -1,4 +1,4 @@
-"""What a data set consists of: Tables 1 and 2, Figures 2 and 3 of the paper."""
+"""Data set statistics: Tables 1 and 2, Figures 2 and 3 of the paper."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from rich.console import Console
 from rich.table import Table
 
 from stage.annotation.checking import HEIGHT, WIDTH
-from stage.annotation.vocabulary import fold
+from stage.annotation.vocabulary import normalise_word
+from stage.io import writing_file
 from stage.types import Question
 
-PICTURE_AREA = WIDTH * HEIGHT
+FRAME_AREA = WIDTH * HEIGHT
 SHOWN_CATEGORIES = 60
+"""The largest categories, which Figure 2 shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,74 +28,75 @@ class Statistics:
     questions: int
     clips: int
     frames: int
-    """Annotated pairs of question and frame; a frame with an empty list of boxes is one."""
+    """Annotated (question, frame) pairs, including frames with an empty list of boxes."""
     boxes: Counter[str]
-    """Category (a label, folded) -> its boxes."""
+    """Category (a normalised label) -> number of its boxes."""
     box_areas: tuple[float, ...]
-    """Of every box, as a share of the picture."""
+    """Area of every box as a fraction of the frame."""
     span_seconds: tuple[float, ...]
+    """Length of every annotated span."""
     question_words: tuple[int, ...]
+    """Number of words of every question."""
     answer_words: tuple[int, ...]
-    """Of the right answers."""
-    kinds: Counter[str]
-    """First word -> questions."""
+    """Number of words of every right answer."""
+    first_words: Counter[str]
+    """First word (lower case) -> number of questions."""
 
 
 def statistics(questions: Sequence[Question]) -> Statistics:
-    """Count what there is of questions, clips, spans (seconds) and boxes (pixels)."""
+    """Count questions, clips, spans (seconds) and boxes (pixels)."""
     every_box = [box for q in questions for boxes in q.boxes.values() for box in boxes]
     return Statistics(
         questions=len(questions),
         clips=len({q.clip for q in questions}),
         frames=sum(len(q.boxes) for q in questions),
-        boxes=Counter(fold(box.label) for box in every_box),
-        box_areas=tuple((b.right - b.left) * (b.bottom - b.top) / PICTURE_AREA for b in every_box),
+        boxes=Counter(normalise_word(box.label) for box in every_box),
+        box_areas=tuple((b.right - b.left) * (b.bottom - b.top) / FRAME_AREA for b in every_box),
         span_seconds=tuple(q.span[1] - q.span[0] for q in questions if q.span),
         question_words=tuple(len(q.text.split()) for q in questions),
         answer_words=tuple(
             len(q.answers[q.answer_index].split()) for q in questions if q.answer_index is not None
         ),
-        kinds=Counter(q.text.split()[0].lower() for q in questions if q.text.split()),
+        first_words=Counter(q.text.split()[0].lower() for q in questions if q.text.split()),
     )
 
 
-def rows(found: Statistics) -> Iterator[tuple[str, str]]:
-    """What is counted, and the count."""
-    total = sum(found.boxes.values())
-    yield "questions", f"{found.questions:,}"
-    yield "clips", f"{found.clips:,}"
-    yield "annotated frames", f"{found.frames:,}"
+def table_rows(counts: Statistics) -> Iterator[tuple[str, str]]:
+    """The rows of the printed table: (name, value)."""
+    total = sum(counts.boxes.values())
+    yield "questions", f"{counts.questions:,}"
+    yield "clips", f"{counts.clips:,}"
+    yield "annotated frames", f"{counts.frames:,}"
     yield "boxes", f"{total:,}"
-    yield "categories", f"{len(found.boxes):,}"
-    yield "boxes a frame", _ratio(total, found.frames)
-    yield "boxes a question", _ratio(total, found.questions)
-    yield "span length, mean", f"{np.mean(found.span_seconds):.2f} s" if found.span_seconds else "-"
-    yield "words of a question, mean", _ratio(sum(found.question_words), len(found.question_words))
-    yield "words of a right answer, mean", _ratio(sum(found.answer_words), len(found.answer_words))
-    for kind, count in found.kinds.most_common(5):
-        yield f"questions with {kind!r}", f"{count:,} ({100 * count / found.questions:.1f} %)"
+    yield "categories", f"{len(counts.boxes):,}"
+    yield "boxes per frame", _ratio(total, counts.frames)
+    yield "boxes per question", _ratio(total, counts.questions)
+    yield "mean span length", f"{np.mean(counts.span_seconds):.2f} s" if counts.span_seconds else "-"
+    yield "mean words per question", _ratio(sum(counts.question_words), len(counts.question_words))
+    yield "mean words per right answer", _ratio(sum(counts.answer_words), len(counts.answer_words))
+    for word, count in counts.first_words.most_common(5):
+        yield f"questions beginning with {word!r}", f"{count:,} ({100 * count / counts.questions:.1f} %)"
 
 
-def _ratio(count: int, of: int) -> str:
-    return f"{count / of:.2f}" if of else "-"
+def _ratio(count: int, total: int) -> str:
+    return f"{count / total:.2f}" if total else "-"
 
 
-def print_statistics(found: Statistics, title: str) -> None:
-    """As a table on the terminal."""
+def print_statistics(counts: Statistics, title: str) -> None:
+    """Print the statistics as a table."""
     table = Table(title=title, show_header=False)
-    for what, count in rows(found):
-        table.add_row(what, count)
+    for name, value in table_rows(counts):
+        table.add_row(name, value)
     Console().print(table)
 
 
-def draw_statistics(found: Statistics, folder: Path) -> list[Path]:
-    """Figures 2 and 3 as PNG: boxes of the largest categories; box areas and span lengths."""
+def draw_statistics(counts: Statistics, folder: Path) -> list[Path]:
+    """Figures 2 and 3 as PNG files: boxes by category; box areas and span lengths. Returns their paths."""
     from matplotlib.figure import Figure
 
-    folder.mkdir(parents=True, exist_ok=True)
     categories = Figure(figsize=(12, 4), layout="constrained")
     axes = categories.subplots()
-    largest = found.boxes.most_common(SHOWN_CATEGORIES)
+    largest = counts.boxes.most_common(SHOWN_CATEGORIES)
     axes.bar([name for name, _ in largest], [count for _, count in largest], color="#3b6ea5")
     axes.set_yscale("log")
     axes.set_ylabel("boxes")
@@ -101,12 +104,13 @@ def draw_statistics(found: Statistics, folder: Path) -> list[Path]:
     axes.margins(x=0.01)
     shares = Figure(figsize=(10, 3.6), layout="constrained")
     left, right = shares.subplots(1, 2)
-    left.hist(np.clip(found.box_areas, 0, 1), bins=np.linspace(0, 1, 41).tolist(), color="#3b6ea5")
-    left.set(xlabel="box area / picture area", ylabel="boxes")
-    longest = max(found.span_seconds, default=0)
-    right.hist(found.span_seconds, bins=np.arange(0, longest + 2, 1).tolist(), color="#d1843b")
+    left.hist(np.clip(counts.box_areas, 0, 1), bins=np.linspace(0, 1, 41).tolist(), color="#3b6ea5")
+    left.set(xlabel="box area / frame area", ylabel="boxes")
+    longest = max(counts.span_seconds, default=0)
+    right.hist(counts.span_seconds, bins=np.arange(0, longest + 2, 1).tolist(), color="#d1843b")
     right.set(xlabel="span length in seconds", ylabel="questions")
     paths = [folder / "boxes_by_category.png", folder / "areas_and_spans.png"]
     for figure, path in zip((categories, shares), paths, strict=True):
-        figure.savefig(path, dpi=130)
+        with writing_file(path) as partial:
+            figure.savefig(partial, format="png", dpi=130)
     return paths

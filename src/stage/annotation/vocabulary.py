@@ -1,4 +1,4 @@
-"""The words of a data set, and those among them that get boxes."""
+"""Vocabularies: words and labels of a data set, and their ids."""
 
 from __future__ import annotations
 
@@ -10,65 +10,70 @@ from stage.io import read_json, write_json
 from stage.types import Question
 
 UNKNOWN = "<unk>"
-BESIDE = "word2idx.json"
+"""The word with id 0, for words outside the vocabulary."""
+VOCABULARY_FILE = "word2idx.json"
+"""The vocabulary of the prediction files in the same folder."""
 
 
-def fold(label: str) -> str:
-    """A label as it is compared: lower case, curly apostrophes made straight."""
-    return label.lower().replace("’", "'").replace("‘", "'")
+def normalise_word(word: str) -> str:
+    """A word or label as it is compared: in lower case with straight apostrophes."""
+    return word.lower().replace("’", "'").replace("‘", "'")
 
 
 def read_vocabulary(path: Path) -> dict[str, int]:
-    """Word -> id. Raises InputError if the file is not such a map."""
+    """Word -> id. Raises InputError if the file is not a JSON object of integers."""
     raw = read_json(path)
     if not isinstance(raw, dict) or not all(isinstance(i, int) for i in raw.values()):
-        raise InputError(f"{path}: is no vocabulary; it should map words to whole numbers (word2idx.json)")
+        raise InputError(f"{path}: is not a vocabulary; it should map words to integers (word2idx.json)")
     return raw
 
 
 def vocabulary_of(predictions: Path, given: Path | None = None) -> dict[str, int]:
-    """Word -> id for a prediction file: the given vocabulary, or word2idx.json beside the file.
+    """Word -> id for a prediction file: the given vocabulary, or word2idx.json next to the file.
 
     Raises InputError if there is neither.
     """
-    path = given or predictions.parent / BESIDE
+    path = given or predictions.parent / VOCABULARY_FILE
     if given is None and not path.exists():
         raise InputError(
-            f"{predictions}: numbers words by a vocabulary, but there is no {BESIDE} beside it; "
-            "give it with --vocabulary"
+            f"{predictions}: its words are ids of a vocabulary, but there is no {VOCABULARY_FILE} next to it; "
+            "give one with --vocabulary"
         )
     return read_vocabulary(path)
 
 
 def write_vocabulary(path: Path, vocabulary: Mapping[str, int]) -> None:
+    """Write word -> id as JSON."""
     write_json(path, dict(vocabulary))
 
 
 def extend_vocabulary(path: Path, questions: Iterable[Question]) -> dict[str, int]:
-    """Ids for all words of questions, written to `path`.
+    """Add all words of questions to the vocabulary in `path`; create it if there is none.
 
-    What has an id there keeps it, since prediction files beside it may go by it. Raises InputError if what is there
-    is no vocabulary.
+    Words that have an id keep it, since prediction files next to it may use it. Raises InputError if the file
+    exists and is not a vocabulary.
     """
-    numbered = read_vocabulary(path) if path.exists() else {}
-    words = [word for word in build_vocabulary(questions) if word not in numbered]
-    if words:
-        first = max(numbered.values(), default=-1) + 1
-        numbered |= {word: i for i, word in enumerate(words, first)}
-        write_vocabulary(path, numbered)
-    return numbered
+    vocabulary = read_vocabulary(path) if path.exists() else {}
+    new = [word for word in build_vocabulary(questions) if word not in vocabulary]
+    if new:
+        first = max(vocabulary.values(), default=-1) + 1
+        vocabulary |= {word: i for i, word in enumerate(new, first)}
+        write_vocabulary(path, vocabulary)
+    return vocabulary
 
 
 def build_vocabulary(questions: Iterable[Question]) -> dict[str, int]:
-    """Ids for all words and labels of questions and answers, lower case; 0 is for words not among them."""
+    """Word -> id for all words of questions and answers and all box labels, normalised; 0 is UNKNOWN."""
     words: set[str] = set()
     for question in questions:
         for text in (question.text, *question.answers):
-            words.update(fold(word) for word in text.split())
-        words.update(fold(box.label) for boxes in question.boxes.values() for box in boxes)
+            words.update(normalise_word(word) for word in text.split())
+        words.update(normalise_word(box.label) for boxes in question.boxes.values() for box in boxes)
     return {UNKNOWN: 0} | {word: i for i, word in enumerate(sorted(words), 1)}
 
 
 def object_vocabulary(questions: Iterable[Question]) -> list[str]:
-    """The words that have boxes, folded, in alphabetical order."""
-    return sorted({fold(box.label) for q in questions for boxes in q.boxes.values() for box in boxes})
+    """The labels of all boxes, normalised and sorted."""
+    return sorted(
+        {normalise_word(box.label) for q in questions for boxes in q.boxes.values() for box in boxes}
+    )

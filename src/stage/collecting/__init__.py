@@ -1,1 +1,1 @@
-"""How a data set like TVQA+ is collected (Sec. 3): visual concepts, refined spans, boxes, and their merging."""
+"""Annotating a data set as TVQA+ was (Sec. 3): visual concepts, spans, boxes."""

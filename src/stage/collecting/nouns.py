@@ -1,4 +1,4 @@
-"""Visual concepts: the nouns of questions and right answers, and a person's word on which can't be seen."""
+"""Visual concepts: nouns of questions and right answers, judged visual or not."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stage.annotation.questions import read_questions
-from stage.annotation.vocabulary import fold
+from stage.annotation.vocabulary import normalise_word
 from stage.collecting.tagging import Tagger
 from stage.errors import InputError
 from stage.io import write_text
@@ -19,22 +19,22 @@ from stage.types import Question
 
 COLUMNS = ["noun", "count", "visual"]
 VISUAL = {"yes": True, "no": False}
-LOOKED_AT = 600
-"""The most frequent nouns, which the authors looked at one by one."""
+REVIEWED_NOUNS = 600
+"""The most frequent nouns, which the authors reviewed one by one (Sec. 3)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Noun:
-    """How often a noun (folded) is in the questions, and whether it names what can be seen."""
+    """The number of occurrences of a noun (normalised), and whether it names something visible."""
 
     count: int
     visual: bool = True
 
 
-def read_tokenised(path: Path) -> list[Question]:
-    """Questions whose texts are words and signs with blanks between, as TVQA+'s are and TVQA's are not.
+def read_tokenised_questions(path: Path) -> list[Question]:
+    """Read questions and tokenise their texts, which TVQA+'s are already and TVQA's are not.
 
-    A box is known by a word of its question, so words have to be the same for whoever reads the annotation.
+    Boxes are labelled with words of their question, so every reader of the annotation must split it the same way.
     """
     return [
         replace(q, text=tokenise(q.text), answers=tuple(map(tokenise, q.answers)))
@@ -43,7 +43,7 @@ def read_tokenised(path: Path) -> list[Question]:
 
 
 def nouns_of(question: Question, tagger: Tagger) -> list[str]:
-    """The nouns of a question and its right answer as they are written there, in order, repeated ones too."""
+    """The nouns of a question and its right answer, as written and in order, with repetitions."""
     texts = [question.text]
     if question.answer_index is not None:
         texts.append(question.answers[question.answer_index])
@@ -57,51 +57,51 @@ def nouns_of(question: Question, tagger: Tagger) -> list[str]:
 
 
 def concepts_of(question: Question, tagger: Tagger, nouns: Mapping[str, Noun]) -> tuple[str, ...]:
-    """What boxes are drawn for: nouns as written at their first place, without those judged not visual."""
-    written: dict[str, str] = {}
+    """The words to draw boxes for: distinct nouns as first written, without those judged not visual."""
+    as_written: dict[str, str] = {}
     for word in nouns_of(question, tagger):
-        written.setdefault(fold(word), word)
-    return tuple(word for noun, word in written.items() if noun not in nouns or nouns[noun].visual)
+        as_written.setdefault(normalise_word(word), word)
+    return tuple(word for noun, word in as_written.items() if noun not in nouns or nouns[noun].visual)
 
 
 def count_nouns(questions: Iterable[Question], tagger: Tagger) -> Counter[str]:
-    """Folded noun -> how often it is in questions and right answers."""
-    return Counter(fold(word) for question in questions for word in nouns_of(question, tagger))
+    """Normalised noun -> its number of occurrences in questions and right answers."""
+    return Counter(normalise_word(word) for question in questions for word in nouns_of(question, tagger))
 
 
-def with_counts(counts: Mapping[str, int], judged: Mapping[str, Noun]) -> dict[str, Noun]:
-    """New counts with the judgements that were made; a noun judged not visual is kept if it is not found now."""
-    kept = {noun: Noun(0, visual=False) for noun, known in judged.items() if not known.visual}
+def merge_judgements(counts: Mapping[str, int], judged: Mapping[str, Noun]) -> dict[str, Noun]:
+    """New counts with earlier judgements. A noun judged not visual is kept even if it doesn't occur any more."""
+    kept = {noun: Noun(0, visual=False) for noun, earlier in judged.items() if not earlier.visual}
     return kept | {
         noun: Noun(count, noun not in judged or judged[noun].visual) for noun, count in counts.items()
     }
 
 
 def read_nouns(path: Path) -> dict[str, Noun]:
-    """Folded noun -> its count and judgement. Raises InputError naming the line that can't be read."""
+    """Normalised noun -> its count and judgement. Raises InputError naming the first invalid line."""
     try:
         rows = list(csv.reader(io.StringIO(path.read_text("utf-8-sig"))))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: can't be read ({error}); check the path") from None
     if not rows or rows[0] != COLUMNS:
-        raise InputError(f"{path}: is no list of nouns; its first line should be {','.join(COLUMNS)}")
+        raise InputError(f"{path}: is no table of nouns; its first line should be {','.join(COLUMNS)}")
     nouns: dict[str, Noun] = {}
     for number, row in enumerate(rows[1:], 2):
         if not row:
             continue
         if len(row) != len(COLUMNS) or not row[1].strip().isdecimal():
-            raise InputError(f"{path}, line {number}: is not a noun, its count, and yes or no")
+            raise InputError(f"{path}, line {number}: should be a noun, its count, and yes or no")
         noun, count, visual = (cell.strip() for cell in row)
         if visual.lower() not in VISUAL:
             raise InputError(f"{path}, line {number}: visual is {visual!r} for {noun!r}; write yes or no")
-        if fold(noun) in nouns:
-            raise InputError(f"{path}, line {number}: {noun!r} is there twice; leave one")
-        nouns[fold(noun)] = Noun(int(count), VISUAL[visual.lower()])
+        if normalise_word(noun) in nouns:
+            raise InputError(f"{path}, line {number}: {noun!r} occurs twice; remove one of the lines")
+        nouns[normalise_word(noun)] = Noun(int(count), VISUAL[visual.lower()])
     return nouns
 
 
 def write_nouns(path: Path, nouns: Mapping[str, Noun]) -> None:
-    """The most frequent first, as a table that any spreadsheet opens."""
+    """Write a CSV table, most frequent nouns first."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(COLUMNS)
@@ -110,6 +110,6 @@ def write_nouns(path: Path, nouns: Mapping[str, Noun]) -> None:
     write_text(path, text.getvalue())
 
 
-def share_of_most_frequent(counts: Counter[str], most: int = LOOKED_AT) -> float:
-    """How much of all nouns the most frequent make up, in [0, 1]."""
-    return sum(count for _, count in counts.most_common(most)) / max(1, counts.total())
+def share_of_most_frequent(counts: Counter[str], number: int = REVIEWED_NOUNS) -> float:
+    """The share of all occurrences that the most frequent nouns make up, in [0, 1]."""
+    return sum(count for _, count in counts.most_common(number)) / max(1, counts.total())

@@ -1,4 +1,4 @@
-"""What a person has done on a page: the file that it saves, checked against the questions."""
+"""Submissions: what annotators save on the pages, read and validated."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from stage.annotation.issues import Issues
-from stage.annotation.vocabulary import fold
+from stage.annotation.vocabulary import normalise_word
 from stage.errors import InputError
 from stage.io import read_json
 from stage.types import FRAMES_PER_SECOND, Box, Question
@@ -20,7 +20,7 @@ STRICT = ConfigDict(extra="forbid", frozen=True)
 
 
 class DrawnBox(BaseModel):
-    """A rectangle round a concept, in pixels of the clip's own picture."""
+    """A rectangle around a concept, in pixels of the clip at its own size."""
 
     model_config = STRICT
 
@@ -32,7 +32,7 @@ class DrawnBox(BaseModel):
 
 
 class SubmittedFrame(BaseModel):
-    """A frame in which each concept has boxes or is not visible."""
+    """A finished frame: each concept has boxes or is marked not visible."""
 
     model_config = STRICT
 
@@ -41,7 +41,7 @@ class SubmittedFrame(BaseModel):
 
 
 class SubmittedQuestion(BaseModel):
-    """A question with its refined span, in seconds, and the frames that were looked at."""
+    """A question with its refined span, in seconds, and its finished frames by number."""
 
     model_config = STRICT
 
@@ -49,11 +49,11 @@ class SubmittedQuestion(BaseModel):
     span: tuple[FiniteFloat, FiniteFloat]
     frames: Mapping[int, SubmittedFrame]
     finished: bool
-    """Whether all frames of the span were looked at."""
+    """Whether all frames of the span are finished."""
 
 
 class SubmittedClip(BaseModel):
-    """What a page saves."""
+    """The content of a file saved by a page."""
 
     model_config = STRICT
 
@@ -66,53 +66,56 @@ class SubmittedClip(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Refined:
-    """A question as one person left it, with the file that says so."""
+class RefinedQuestion:
+    """A question with one annotator's span and boxes, and the file that they come from."""
 
     question: Question
     file: Path
 
 
-def read_submission(path: Path, asked: Mapping[int, Question], findings: Issues) -> list[Refined]:
+def read_submission(path: Path, questions: Mapping[int, Question], issues: Issues) -> list[RefinedQuestion]:
     """The questions of a saved file, with refined spans and boxes.
 
-    asked: the questions by qid. What is odd, but can be, is added to the findings. Raises InputError naming the
-    file and the question whose span, frames, boxes or labels can't be.
+    questions: by qid. Issues that aren't errors are added to `issues`. Raises InputError naming the file, and the
+    question with an invalid span, frame, box or label.
     """
-    saved = _validated(path)
-    refined: dict[int, Refined] = {}
-    for done in saved.questions:
-        where = f"{path}, question {done.qid}"
-        if done.qid in refined:
-            raise InputError(f"{where}: is there twice; save the page again")
-        if done.qid not in asked:
+    clip = _read_clip(path)
+    refined: dict[int, RefinedQuestion] = {}
+    for submitted in clip.questions:
+        where = f"{path}, question {submitted.qid}"
+        if submitted.qid in refined:
+            raise InputError(f"{where}: occurs twice; save the page again")
+        if submitted.qid not in questions:
             raise InputError(
                 f"{where}: is not among the questions; give the file that the page was made from"
             )
-        for fault in _faults(done, saved, asked[done.qid]):
-            raise InputError(f"{where}: {fault}")
-        if not done.finished:
-            findings.add("questions with frames that were not looked at", where)
-        for frame in _outside(done):
-            findings.add("frames outside the refined span", f"frame {frame}, {where}")
-        boxes = {frame: tuple(map(_box, done.frames[frame].boxes)) for frame in sorted(done.frames)}
-        refined[done.qid] = Refined(replace(asked[done.qid], span=done.span, boxes=boxes), path)
+        question = questions[submitted.qid]
+        for error in _errors(submitted, clip, question):
+            raise InputError(f"{where}: {error}")
+        if not submitted.finished:
+            issues.add("questions with unfinished frames", where)
+        for frame in _frames_outside_span(submitted):
+            issues.add("frames outside the refined span", f"frame {frame}, {where}")
+        boxes = {n: tuple(map(_box, submitted.frames[n].boxes)) for n in sorted(submitted.frames)}
+        refined[submitted.qid] = RefinedQuestion(replace(question, span=submitted.span, boxes=boxes), path)
     return list(refined.values())
 
 
-def _validated(path: Path) -> SubmittedClip:
+def _read_clip(path: Path) -> SubmittedClip:
     raw = read_json(path)
     if not isinstance(raw, dict) or raw.get("format") != FORMAT:
-        raise InputError(f"{path}: was not saved by a page of `stage collect task`; is it the right file?")
+        raise InputError(f"{path}: wasn't saved by a page of `stage collect task`; is it the right file?")
     try:
         return SubmittedClip.model_validate(raw)
     except ValidationError as error:
         first = error.errors()[0]
-        raise InputError(f"{path}{_place(first['loc'], raw)}: {first['msg']}; save the page again") from None
+        raise InputError(
+            f"{path}{_location(first['loc'], raw)}: {first['msg']}; save the page again"
+        ) from None
 
 
-def _place(location: tuple[int | str, ...], raw: dict[str, Any]) -> str:
-    """Where a validation error lies; a question by its qid, if it has one."""
+def _location(location: tuple[int | str, ...], raw: dict[str, Any]) -> str:
+    """The location of a validation error, in words; a question is named by its qid, if it has one."""
     match location:
         case ("questions", int(number), *within):
             entry = raw["questions"][number]
@@ -123,37 +126,40 @@ def _place(location: tuple[int | str, ...], raw: dict[str, Any]) -> str:
             return f", {'.'.join(map(str, location))}"
 
 
-def _faults(done: SubmittedQuestion, saved: SubmittedClip, question: Question) -> Iterator[str]:
-    """What can't be, with what to do."""
-    start, end = done.span
-    if question.clip != saved.clip:
-        yield f"is about {question.clip!r}, not {saved.clip!r}; give the file that the page was made from"
+def _errors(submitted: SubmittedQuestion, clip: SubmittedClip, question: Question) -> Iterator[str]:
+    """What is invalid, and what to do about it."""
+    start, end = submitted.span
+    if question.clip != clip.clip:
+        yield f"is about {question.clip!r}, not {clip.clip!r}; give the file that the page was made from"
     if not 0 <= start < end:
-        yield f"its span is {start:g} to {end:g} s; a span must end after it starts, and not start before 0"
-    if start > saved.frame_count / FRAMES_PER_SECOND:
-        yield f"its span starts at {start:g} s, past the clip's end; set it on the page"
-    words = {fold(word) for word in question.text.split()}
+        yield f"its span is {start:g} to {end:g} s; it must not start before 0, and must end after it starts"
+    if start > clip.frame_count / FRAMES_PER_SECOND:
+        yield f"its span starts at {start:g} s, after the end of the clip; correct it on the page"
+    words = {normalise_word(word) for word in question.text.split()}
     if question.answer_index is not None:
-        words.update(fold(word) for word in question.answers[question.answer_index].split())
-    for number, frame in done.frames.items():
-        if not 1 <= number <= saved.frame_count:
-            yield f"has a frame {number}; the clip has frames 1 to {saved.frame_count}"
+        words.update(normalise_word(word) for word in question.answers[question.answer_index].split())
+    for number, frame in submitted.frames.items():
+        if not 1 <= number <= clip.frame_count:
+            yield f"has a frame {number}; the clip has frames 1 to {clip.frame_count}"
         for box in frame.boxes:
             right, bottom = box.left + box.width, box.top + box.height
-            if box.left < 0 or box.top < 0 or right > saved.width or bottom > saved.height:
+            if box.left < 0 or box.top < 0 or right > clip.width or bottom > clip.height:
                 yield (
-                    f"the box of {box.label!r} in frame {number} reaches out of the picture "
-                    f"({saved.width} x {saved.height}); draw it again"
+                    f"the box of {box.label!r} in frame {number} extends beyond the frame "
+                    f"({clip.width} x {clip.height}); draw it again"
                 )
-            if fold(box.label) not in words:
-                yield f"{box.label!r} is no word of it or of its right answer; was the question changed since?"
+            if normalise_word(box.label) not in words:
+                yield (
+                    f"{box.label!r} is no word of the question or its right answer; "
+                    "was the question changed since the page was made?"
+                )
 
 
-def _outside(done: SubmittedQuestion) -> Iterator[int]:
-    """Frames that don't show the span, but for the one that a very short span is seen through."""
-    start, end = done.span
-    outside = [frame for frame in done.frames if not start <= frame / FRAMES_PER_SECOND <= end]
-    if len(done.frames) > 1 or not outside:
+def _frames_outside_span(submitted: SubmittedQuestion) -> Iterator[int]:
+    """Frames outside the refined span; a span between two frames may have one, the nearest."""
+    start, end = submitted.span
+    outside = [frame for frame in submitted.frames if not start <= frame / FRAMES_PER_SECOND <= end]
+    if len(submitted.frames) > 1 or not outside:
         yield from outside
 
 

@@ -1,4 +1,4 @@
-"""Which words of a sentence are nouns: the packaged tagger, or a token classifier of transformers."""
+"""Part-of-speech taggers that find nouns: HanTa, or a model of transformers."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from typing import Any, Protocol
 import torch
 
 from stage.errors import InputError, first_line
-from stage.features.hub import CANT_BE_LOADED, loading
+from stage.features.pretrained import LOADING_ERRORS, download_progress
 
 PACKAGED = "hanta"
 PACKAGE, PACKAGED_MODEL = "HanTa", "morphmodel_en.pgz"
 CLAWS_NOUNS = frozenset(("NN", "NN0", "NN1", "NN2", "NP0"))
-"""The tags of the British National Corpus, which HanTa was made from."""
-NOUNS = frozenset(("NOUN", "PROPN", "NN", "NNS", "NNP", "NNPS"))
-"""Universal tags, and those of the Penn Treebank."""
-NUMBERS_ONLY = frozenset(
+"""In the tag set of the British National Corpus, which HanTa was trained on."""
+NOUN_TAGS = frozenset(("NOUN", "PROPN", "NN", "NNS", "NNP", "NNPS"))
+"""In the universal tag set and that of the Penn Treebank."""
+ALLOWED_IN_PICKLE = frozenset(
     (module, name)
     for module in ("numpy", "numpy._core.multiarray", "numpy.core.multiarray")
     for name in ("dtype", "scalar")
@@ -29,32 +29,34 @@ NUMBERS_ONLY = frozenset(
 
 
 class Tagger(Protocol):
-    """Tells nouns, names among them, from other words."""
+    """Finds nouns, including proper nouns."""
 
     def nouns(self, words: Sequence[str]) -> list[bool]:
-        """For each word of a tokenised sentence, whether it is a noun there."""
+        """For each word of a tokenised sentence, whether it is a noun."""
         ...
 
 
 class HantaTagger:
-    """The Hanover Tagger (Wartena 2019) with the English model that its package carries."""
+    """The Hanover Tagger (Wartena 2019) with the English model of its package."""
 
     def __init__(self, tagger: Any) -> None:
         self._tagger = tagger
 
     @classmethod
     def packaged(cls) -> HantaTagger:
-        """Raises InputError if the package is missing, or its model holds more than numbers and words."""
-        found = importlib.util.find_spec(PACKAGE)
-        if found is None or not found.submodule_search_locations:
+        """Raises InputError if the package isn't installed, or its model contains more than numbers and words."""
+        package = importlib.util.find_spec(PACKAGE)
+        if package is None or not package.submodule_search_locations:
             raise InputError(
                 "the default tagger is missing: pip install HanTa, or give a model of transformers with --tagger"
             )
         from HanTa.HanoverTagger import HanoverTagger
 
-        path = Path(next(iter(found.submodule_search_locations))) / PACKAGED_MODEL
+        path = Path(next(iter(package.submodule_search_locations))) / PACKAGED_MODEL
         tagger = HanoverTagger(None, model=read_pickled_numbers(path))
-        tagger.strict = False  # as the package sets it for models it reads itself: unknown words are guessed
+        tagger.strict = (
+            False  # as the package does for models that it reads itself: unknown words are guessed
+        )
         return cls(tagger)
 
     def nouns(self, words: Sequence[str]) -> list[bool]:
@@ -62,20 +64,20 @@ class HantaTagger:
 
 
 class TransformersTagger:
-    """A token classifier that says universal or Penn tags; a word has the tag of its first wordpiece."""
+    """A token classifier with universal or Penn tags; a word gets the tag of its first wordpiece."""
 
     def __init__(self, model: Any, tokenizer: Any) -> None:
         self._model = model.eval()
         self._tokenizer = tokenizer
         self._is_noun = torch.tensor(
-            [_tag(model.config.id2label[i]) in NOUNS for i in range(model.config.num_labels)]
+            [_tag(model.config.id2label[i]) in NOUN_TAGS for i in range(model.config.num_labels)]
         )
 
     @classmethod
     def load(cls, spec: str) -> TransformersTagger:
-        """A model folder, or a name on the hub (the only case that may reach for a network).
+        """Load a model folder, or a model by its hub name (which alone uses the network).
 
-        Raises InputError if it is no token classifier, or has no tag for nouns.
+        Raises InputError if it is no token classifier, or has no tags of nouns.
         """
         local = Path(spec).is_dir()
         if not local and (Path(spec).is_absolute() or spec.startswith(".") or spec.count("/") > 1):
@@ -83,18 +85,18 @@ class TransformersTagger:
         from transformers import AutoModelForTokenClassification, AutoTokenizer
 
         try:
-            with loading(local=local):
+            with download_progress(local=local):
                 tokenizer = AutoTokenizer.from_pretrained(spec, local_files_only=local, use_fast=True)
                 model = AutoModelForTokenClassification.from_pretrained(
                     spec, local_files_only=local, use_safetensors=True
                 )
-        except CANT_BE_LOADED as error:
+        except LOADING_ERRORS as error:
             raise InputError(f"{spec}: no tagger could be loaded ({first_line(error)})") from None
         labels = [_tag(label) for label in model.config.id2label.values()]
-        if not NOUNS.intersection(labels):
+        if not NOUN_TAGS.intersection(labels):
             raise InputError(
-                f"{spec}: says {', '.join(labels[:5])}.. of a word; a tagger must say NOUN and PROPN, or NN, NNS, "
-                "NNP and NNPS"
+                f"{spec}: has the tags {', '.join(labels[:5])}..; a tagger must have NOUN and PROPN, or NN, NNS, NNP "
+                "and NNPS"
             )
         return cls(model, tokenizer)
 
@@ -103,37 +105,37 @@ class TransformersTagger:
         if not words:
             return []
         encoded = self._tokenizer(list(words), is_split_into_words=True, return_tensors="pt", truncation=True)
-        tags = self._is_noun[self._model(**encoded).logits[0].argmax(-1)].tolist()
-        found = [False] * len(words)  # what a too long text has past the model's end stays so
+        piece_is_noun = self._is_noun[self._model(**encoded).logits[0].argmax(-1)].tolist()
+        is_noun = [False] * len(words)  # also for words beyond the model's maximum length
         for piece, word in reversed(list(enumerate(encoded.word_ids()))):
             if word is not None:
-                found[word] = tags[piece]
-        return found
+                is_noun[word] = piece_is_noun[piece]
+        return is_noun
 
 
 def load_tagger(spec: str = PACKAGED) -> Tagger:
-    """A tagger by name. Raises InputError if it can't be loaded."""
+    """Load a tagger: "hanta", a model folder or a hub name. Raises InputError if it can't be loaded."""
     return HantaTagger.packaged() if spec == PACKAGED else TransformersTagger.load(spec)
 
 
 def _tag(label: str) -> str:
-    """The tag in a label; some models write B-NOUN or S-NOUN, as for phrases."""
+    """The tag in a label; some models prefix it as for phrases, such as B-NOUN or S-NOUN."""
     return label.upper().rpartition("-")[2]
 
 
-class _NumbersOnly(pickle.Unpickler):
-    """Pickles can run code by naming any function; the packaged model names two of numpy's, for its numbers."""
+class _SafeUnpickler(pickle.Unpickler):
+    """A pickle can run code by naming functions: this allows only the two of numpy that the model's numbers need."""
 
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in NUMBERS_ONLY:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}")
+        if (module, name) not in ALLOWED_IN_PICKLE:
+            raise pickle.UnpicklingError(f"it refers to {module}.{name}")
         return super().find_class(module, name)
 
 
 def read_pickled_numbers(path: Path) -> Any:
-    """A gzipped pickle of plain containers, texts and numbers. Raises InputError if it holds anything else."""
+    """Read a gzipped pickle of containers, strings and numbers. Raises InputError if it contains anything else."""
     try:
         with gzip.open(path) as file:
-            return _NumbersOnly(file).load()
+            return _SafeUnpickler(file).load()
     except (OSError, EOFError, zlib.error, pickle.UnpicklingError) as error:
         raise InputError(f"{path}: is not the tagger's model ({error}); install {PACKAGE} again") from None

@@ -1,4 +1,4 @@
-"""`stage ask`: a question about a film, answered with evidence."""
+"""`stage ask`: answer a question about a film, with evidence."""
 
 from __future__ import annotations
 
@@ -15,53 +15,65 @@ from stage.types import FRAMES_PER_SECOND, Evidence
 
 
 def ask(
-    video: Annotated[Path, typer.Argument(help="A film: any file with a picture track.")],
-    question: Annotated[str, typer.Option(help="What to ask.")],
-    answer: Annotated[list[str], typer.Option(help="A candidate answer; give two or more.")],
+    video: Annotated[Path, typer.Argument(metavar="VIDEO", help="A film: any file with a video track.")],
+    question: Annotated[str, typer.Option(help="The question.")],
+    answer: Annotated[list[str], typer.Option(help="A candidate answer; repeat the option for each.")],
     subtitles: Annotated[
-        Path | None, typer.Option(help="A .srt, .vtt or .ass file; without one, the film's own track.")
+        Path | None,
+        typer.Option(
+            help="A .srt, .vtt, .ass or .ssa file; by default the film's own subtitle track, if any."
+        ),
     ] = None,
     model: Annotated[str, typer.Option(help="A model folder, or the name of a packaged model.")] = "sitcom",
-    report: Annotated[Path | None, typer.Option(help="Write the evidence as a page (.html).")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
+    report: Annotated[
+        Path | None, typer.Option(help="Also write an evidence page to this file (.html).")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print answer and evidence as JSON.")] = False,
 ) -> None:
-    """Answer a question about a film: the answer, the seconds that show it, and the boxes it speaks of."""
+    """Answer a question about a film, with evidence.
+
+    Prints the probability of each candidate answer, the span of the film that
+    shows the predicted one, and the boxes of the people and objects that it
+    mentions.
+    """
     from stage.commands.progress import progress_bar
-    from stage.inference.ask import Answerer, checked
+    from stage.inference.ask import Answerer, tokenise_question
     from stage.inference.evidence import to_json
     from stage.media.film import open_film
     from stage.page import frames_to_show, render, write_page
 
-    checked(question, answer)
-    opened = open_film(video, subtitles)  # before the model is loaded: what can't be used is told at once
+    tokenise_question(question, answer)  # errors in the input are reported before the model is loaded
+    video_and_subtitles = open_film(video, subtitles)
     answerer = Answerer.from_pretrained(model)
-    with progress_bar("Looking at the film") as progress:
-        film = answerer.look_at(opened, progress=progress)
+    with progress_bar("Processing the film") as progress:
+        film = answerer.look_at(video_and_subtitles, progress=progress)
     evidence = film.ask(question, answer)
     if as_json:
         print(json.dumps(to_json(evidence)))
     else:
-        _show(evidence)
-    if report:  # after the answer, which a page that can't be written must not take along
-        pictures = film.pictures(frames_to_show(evidence))
-        write_page(report, render([(evidence, pictures)], title=film.film.name))
+        _print_evidence(evidence)
+    if report:  # last, so that a page that can't be written doesn't cost the answer
+        images = film.pictures(frames_to_show(evidence))
+        write_page(report, render([(evidence, images)], title=film.film.name))
         print(f"evidence page: {report}", file=sys.stderr if as_json else sys.stdout)
 
 
-def _show(evidence: Evidence) -> None:
+def _print_evidence(evidence: Evidence) -> None:
     console = Console(highlight=False, markup=False, emoji=False)
     table = Table(box=None, show_header=False, pad_edge=False)
     for i, text in enumerate(evidence.question.answers):
-        chosen = i == evidence.prediction.answer_index
-        share = evidence.prediction.probabilities[i]
-        table.add_row("→" if chosen else "", text, f"{share:.1%}", style="bold" if chosen else "dim")
+        predicted = i == evidence.prediction.answer_index
+        probability = evidence.prediction.probabilities[i]
+        style = "bold" if predicted else "dim"
+        table.add_row("→" if predicted else "", text, f"{probability:.1%}", style=style)
     console.print(table)
     start, end = evidence.prediction.span
     console.print(f"shown from {start:.1f} s to {end:.1f} s of {evidence.clip.duration:.1f} s")
     for word in evidence.concepts:
-        seen = [w for m in evidence.moments if start <= m.time <= end for w in m.grounding if w.word == word]
-        if seen:
-            best = max(seen, key=lambda w: w.boxes[0].score)
+        in_span = [m for m in evidence.moments if start <= m.time <= end]
+        grounded = [words for moment in in_span for words in moment.grounding if words.word == word]
+        if grounded:
+            best = max(grounded, key=lambda words: words.boxes[0].score)
             corners = ", ".join(f"{c:.0f}" for c in best.boxes[0].corners)
             time = best.frame / FRAMES_PER_SECOND
             console.print(f"  {word}: box ({corners}) at {time:.1f} s, score {best.boxes[0].score:.2f}")

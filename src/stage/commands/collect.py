@@ -1,4 +1,4 @@
-"""`stage collect`: make a data set like TVQA+ of films and questions."""
+"""`stage collect`: annotate spans and boxes, as TVQA+ was annotated."""
 
 from __future__ import annotations
 
@@ -13,13 +13,20 @@ if TYPE_CHECKING:
     from stage.collecting.merging import Agreement
     from stage.types import Sentence
 
-app = typer.Typer(
-    help="Collect spans and boxes for questions about films, as TVQA+ was collected.", no_args_is_help=True
-)
+app = typer.Typer(help="Annotate questions about films with spans and boxes.", no_args_is_help=True)
 
-Questions = Annotated[Path, typer.Argument(help="Questions, as in TVQA+ (.json[.gz]) or TVQA (.jsonl).")]
+Questions = Annotated[
+    Path,
+    typer.Argument(
+        metavar="QUESTIONS", help="Questions in the format of TVQA+ (.json[.gz]) or TVQA (.jsonl)."
+    ),
+]
 TaggerName = Annotated[
-    str, typer.Option("--tagger", help="hanta, or a token classifier of transformers (folder or hub name).")
+    str,
+    typer.Option(
+        "--tagger",
+        help="Part-of-speech tagger: hanta, or a transformers token classifier (folder or hub name).",
+    ),
 ]
 
 
@@ -27,30 +34,37 @@ TaggerName = Annotated[
 def nouns(
     questions: Questions,
     out: Annotated[
-        Path, typer.Argument(help="Table to write (.csv); judgements in one that is there are kept.")
+        Path,
+        typer.Argument(metavar="OUT", help="Table to write (.csv); judgements in an existing one are kept."),
     ],
     tagger: TaggerName = "hanta",
 ) -> None:
-    """List the nouns of questions and right answers; then write `no` beside those that can't be seen."""
+    """List the nouns of the questions, to be judged visual or not.
+
+    Nouns are taken from questions and right answers. In the column `visual` of
+    the table, write `no` for those that can't be seen: `stage collect task
+    --nouns` asks for no boxes of them.
+    """
     from stage.collecting.nouns import (
-        LOOKED_AT,
+        REVIEWED_NOUNS,
         count_nouns,
+        merge_judgements,
         read_nouns,
-        read_tokenised,
+        read_tokenised_questions,
         share_of_most_frequent,
-        with_counts,
         write_nouns,
     )
     from stage.collecting.tagging import load_tagger
+    from stage.wording import counted
 
     judged = read_nouns(out) if out.exists() else {}
-    counts = count_nouns(read_tokenised(questions), load_tagger(tagger))
-    found = with_counts(counts, judged)
-    write_nouns(out, found)
-    print(f"{counts.total():,} nouns, {len(counts):,} of them distinct, in {out}")
-    if len(counts) > LOOKED_AT:
-        print(f"the {LOOKED_AT} most frequent make up {share_of_most_frequent(counts):.1%} of all")
-    print(f"{sum(not noun.visual for noun in found.values())} are judged not visual")
+    counts = count_nouns(read_tokenised_questions(questions), load_tagger(tagger))
+    nouns = merge_judgements(counts, judged)
+    write_nouns(out, nouns)
+    print(f"{out}: {counted(counts.total(), 'noun')}, {len(counts):,} distinct")
+    if len(counts) > REVIEWED_NOUNS:
+        print(f"the {REVIEWED_NOUNS} most frequent make up {share_of_most_frequent(counts):.1%} of all")
+    print(f"{counted(sum(not noun.visual for noun in nouns.values()), 'noun')} judged not visual")
 
 
 @app.command()
@@ -58,61 +72,71 @@ def task(
     questions: Questions,
     films: Annotated[
         list[Path],
-        typer.Argument(metavar="FILM", help="Films named as their clips, or folders of frames (3 a second)."),
+        typer.Argument(
+            metavar="FILM", help="Films named after their clips, or folders of frames (3 per second)."
+        ),
     ],
-    out: Annotated[Path, typer.Argument(help="Page to write (.html), or a folder for a page of each film.")],
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT", help="Page to write (.html), or a folder for one page per film.")
+    ],
     nouns: Annotated[
-        Path | None, typer.Option(help="Table of `stage collect nouns`; boxes aren't asked for its `no`.")
+        Path | None,
+        typer.Option(help="Table of `stage collect nouns`; no boxes are asked for nouns judged `no`."),
     ] = None,
     subtitles: Annotated[
         Path | None,
         typer.Option(
-            help="subtitles.json, or one film's subtitle file; else each film's own track is shown."
+            help="subtitles.json, or the subtitle file of a single film; by default each film's own track."
         ),
     ] = None,
     tagger: TaggerName = "hanta",
 ) -> None:
-    """Write pages on which a person refines the span of each question and draws the boxes of what it names."""
-    from stage.collecting.nouns import read_nouns, read_tokenised
+    """Write the annotation pages, one per film.
+
+    On a page, an annotator refines the span of each question and draws boxes
+    around the people and objects that question and right answer mention.
+    """
+    from stage.collecting.nouns import read_nouns, read_tokenised_questions
     from stage.collecting.tagging import load_tagger
-    from stage.collecting.task import clip_name, make_task, open_clip, picture_frames, render_task
+    from stage.collecting.task import clip_name, make_task, open_clip, render_task, shown_frames
     from stage.errors import InputError
     from stage.page import write_page
+    from stage.wording import counted
 
     single = out.suffix.lower() == ".html"
     if single and len(films) > 1:
-        raise InputError(f"{out}: a page is for one film; give a folder for {len(films)}")
-    asked, judged = read_tokenised(questions), read_nouns(nouns) if nouns else {}
-    known = {question.clip for question in asked}
+        raise InputError(f"{out}: a page is for one film; give a folder for the pages of {len(films)} films")
+    all_questions, judged = read_tokenised_questions(questions), read_nouns(nouns) if nouns else {}
+    known = {question.clip for question in all_questions}
     wanted = [film for film in films if clip_name(film) in known]
     if not wanted:
         raise InputError(
-            f"{questions}: no question is about {clip_name(films[0])}; name films as vid_name does"
+            f"{questions}: no question is about {clip_name(films[0])}; name each film after its questions' vid_name"
         )
     for film in films:
         if film not in wanted:
-            print(f"{film}: no question is about it, so it has no page")
-    said, found = _subtitles(subtitles, len(films)), load_tagger(tagger)
+            print(f"{film}: skipped, no question is about it")
+    subtitles_of_clips, loaded_tagger = _read_subtitles(subtitles, len(films)), load_tagger(tagger)
     for film in wanted:
-        clip, pictures = open_clip(film, said)
-        made = make_task(clip, pictures, asked, found, judged)
+        clip, images = open_clip(film, subtitles_of_clips)
+        made = make_task(clip, images, all_questions, loaded_tagger, judged)
         page = out if single else out / f"{clip.name}.html"
         write_page(page, render_task(made))
-        shown = len(picture_frames(clip.frame_count))
-        print(f"{page}: {len(made.questions)} questions, {shown} pictures")
+        shown = len(shown_frames(clip.frame_count))
+        print(f"{page}: {counted(len(made.questions), 'question')}, {counted(shown, 'frame')}")
         if not clip.sentences:
-            print("  no subtitles: what is said can't be read there; give them with --subtitles")
-        if clip.frame_count > picture_frames(clip.frame_count)[-1] + 3:
-            print(f"  {clip.duration:.0f} s long: the first {shown} s, which STAGE looks at, are shown")
+            print("  no subtitles: the page shows no dialogue; give subtitles with --subtitles")
+        if clip.frame_count > shown_frames(clip.frame_count)[-1] + 3:
+            print(f"  {clip.duration:.0f} s long: only the first {shown} s, which STAGE reads, are shown")
 
 
-def _subtitles(given: Path | None, films: int) -> Mapping[str, tuple[Sentence, ...]] | Path | None:
+def _read_subtitles(given: Path | None, films: int) -> Mapping[str, tuple[Sentence, ...]] | Path | None:
     from stage.annotation.clips import read_subtitles
     from stage.errors import InputError
 
     if given is None or given.suffix not in (".json", ".gz"):
         if given is not None and films > 1:
-            raise InputError(f"{given}: is of one film; give subtitles.json for {films}")
+            raise InputError(f"{given}: has the subtitles of one film; give subtitles.json for {films} films")
         return given
     return read_subtitles(given)
 
@@ -120,46 +144,56 @@ def _subtitles(given: Path | None, films: int) -> Mapping[str, tuple[Sentence, .
 @app.command()
 def merge(
     questions: Questions,
-    done: Annotated[
+    submissions: Annotated[
         list[Path],
-        typer.Argument(metavar="DONE", help="What the pages saved; of several, the first counts."),
+        typer.Argument(
+            metavar="SUBMISSION",
+            help="Files saved by the pages; for a question in several of them, the first one counts.",
+        ),
     ],
-    out: Annotated[Path, typer.Argument(help="Annotation to write, in TVQA+'s layout (.json[.gz]).")],
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT", help="Annotation to write, in TVQA+'s format (.json[.gz]).")
+    ],
     rest: Annotated[
-        bool, typer.Option("--rest", help="Also write the questions that nobody did, as they are.")
+        bool, typer.Option("--rest", help="Also write the questions without a submission, unchanged.")
     ] = False,
 ) -> None:
-    """Check what was saved and make one annotation of it; tell how far people agree."""
+    """Merge what annotators saved, and report their agreement.
+
+    Submissions are checked against the questions first.
+    """
     from stage.annotation.questions import write_questions
     from stage.collecting.merging import merge as merged
-    from stage.collecting.nouns import read_tokenised
+    from stage.collecting.nouns import read_tokenised_questions
     from stage.errors import InputError
     from stage.io import read_json
+    from stage.wording import counted
 
     if out.exists() and not isinstance(read_json(out), list):
-        raise InputError(f"{out}: is there, and is no annotation; name the file to write last")
-    asked = read_tokenised(questions)
-    result = merged(asked, done, rest)
+        raise InputError(f"{out}: exists and is no annotation; the last argument is the file to write")
+    all_questions = read_tokenised_questions(questions)
+    result = merged(all_questions, submissions, rest)
     write_questions(out, result.questions)
-    for line in result.findings.summary():
+    for line in result.issues.summary():
         print(line)
-    _tell_agreement(result.agreements)
+    _print_agreement(result.agreements)
     boxes = sum(len(b) for q in result.questions for b in q.boxes.values())
     frames = sum(len(q.boxes) for q in result.questions)
     print(
-        f"{out}: {len(result.questions):,} of {len(asked):,} questions, {boxes:,} boxes in {frames:,} frames"
+        f"{out}: {len(result.questions):,} of {counted(len(all_questions), 'question')}, "
+        f"{counted(boxes, 'box', 'boxes')} in {counted(frames, 'frame')}"
     )
 
 
-def _tell_agreement(agreements: Sequence[Agreement]) -> None:
-    for two in agreements:
-        boxes = ", ".join(f"{label} {iou:.2f}" for label, iou in two.boxes.items())
+def _print_agreement(agreements: Sequence[Agreement]) -> None:
+    for pair in agreements:
+        boxes = ", ".join(f"{label} {iou:.2f}" for label, iou in pair.boxes.items())
         print(
-            f"question {two.qid}, {two.files[0].name} and {two.files[1].name}: IoU of spans {two.span:.2f}, "
+            f"question {pair.qid}, {pair.files[0].name} and {pair.files[1].name}: IoU of spans {pair.span:.2f}, "
             f"of boxes {boxes or 'none'}"
         )
     if agreements:
-        spans = sum(two.span for two in agreements) / len(agreements)
-        values = [iou for two in agreements for iou in two.boxes.values()]
+        spans = sum(pair.span for pair in agreements) / len(agreements)
+        values = [iou for pair in agreements for iou in pair.boxes.values()]
         boxes = f", of boxes {sum(values) / len(values):.2f}" if values else ""
-        print(f"on average: IoU of spans {spans:.2f}{boxes}; the first file given counts")
+        print(f"mean: IoU of spans {spans:.2f}{boxes}; the first file given counts")

@@ -1,4 +1,4 @@
-"""`stage data`: what lies in a data set."""
+"""`stage data`: statistics, checks and conversion of data sets."""
 
 from __future__ import annotations
 
@@ -12,88 +12,107 @@ if TYPE_CHECKING:
     from stage.annotation.issues import Issues
     from stage.types import Question
 
-app = typer.Typer(help="Look at, check and convert data sets.", no_args_is_help=True)
+app = typer.Typer(help="Describe, check and convert data sets.", no_args_is_help=True)
 
 
 @app.command()
 def stats(
-    annotation: Annotated[Path, typer.Argument(help="Questions, as in TVQA+ (.json[.gz]) or TVQA (.jsonl).")],
+    annotation: Annotated[
+        Path,
+        typer.Argument(
+            metavar="ANNOTATION", help="Questions in the format of TVQA+ (.json[.gz]) or TVQA (.jsonl)."
+        ),
+    ],
     plots: Annotated[
         Path | None,
-        typer.Option(help="Folder for two plots: boxes by category, and box areas and span lengths."),
+        typer.Option(help="Folder for two plots: boxes by category; box areas and span lengths."),
     ] = None,
 ) -> None:
-    """Print how many questions, clips, frames and boxes there are, and of which kinds."""
+    """Count questions, clips, annotated frames and boxes, by kind."""
     from stage.annotation.questions import read_questions
     from stage.annotation.statistics import draw_statistics, print_statistics, statistics
 
-    found = statistics(read_questions(annotation))
-    print_statistics(found, str(annotation))
+    counts = statistics(read_questions(annotation))
+    print_statistics(counts, str(annotation))
     if plots:
-        for path in draw_statistics(found, plots):
+        for path in draw_statistics(counts, plots):
             print(path)
 
 
 @app.command()
 def check(
-    place: Annotated[
-        Path, typer.Argument(help="A folder of released features, a data folder, or an annotation file.")
+    path: Annotated[
+        Path,
+        typer.Argument(
+            metavar="PATH", help="An annotation file, a data folder, or a folder of the released features."
+        ),
     ],
-    closely: Annotated[bool, typer.Option(help="Also compare boxes with features, clip by clip.")] = True,
+    closely: Annotated[
+        bool, typer.Option(help="Also compare released boxes and features, clip by clip (slow).")
+    ] = True,
 ) -> None:
-    """List everything irregular: which question, which file."""
+    """List all issues of a data set, each with its question or file."""
     from stage.annotation.checking import check_annotation
     from stage.data.layouts import folder
 
-    if place.is_file() or folder.holds(place):
-        file = place if place.is_file() else place / folder.QUESTIONS
-        _tell(str(file), *check_annotation(file))
+    if path.is_file() or folder.matches(path):
+        file = path if path.is_file() else path / folder.QUESTIONS
+        _print_issues(str(file), *check_annotation(file))
     else:
-        _check_release(place, closely)
+        _check_release(path, closely)
 
 
 def _check_release(root: Path, closely: bool) -> None:
     from stage.annotation.checking import check_annotation
     from stage.commands.progress import progress_bar
     from stage.errors import InputError
-    from stage.release.features import ReleasedFeatures, usable
+    from stage.release.features import ReleasedFeatures, with_features
     from stage.release.files import ReleaseFiles, questions_file, splits
 
     names = splits(root)
     if not names:
-        raise InputError(f"{root}: is no annotation, and has no questions in our layout or the released one")
+        raise InputError(
+            f"{root}: is no annotation file, no data folder, and no folder of the released features"
+        )
     source = ReleasedFeatures(ReleaseFiles.find(root))
     for split in names:
         path = questions_file(root, split)
-        readable, findings = check_annotation(path)
-        questions = usable(readable, source, path, findings)
+        readable, issues = check_annotation(path)
+        questions = with_features(readable, source, path, issues)
         if closely:
             with progress_bar(f"Clips of {split}") as progress:
                 clips = sorted({q.clip for q in questions})
                 for done, name in enumerate(clips):
                     progress(done, len(clips), name)
-                    source.look_closely(source.clips[name], findings)
-        _tell(split, questions, findings)
+                    source.check_region_rows(source.clips[name], issues)
+        _print_issues(split, questions, issues)
 
 
-def _tell(what: str, questions: Sequence[Question], findings: Issues) -> None:
-    for kind, places in findings.found.items():
-        for where in places:
-            print(f"{kind}: {where}")
-    print(
-        f"{what}: {len(questions):,} questions can be used{'' if findings.found else '; nothing is irregular'}"
-    )
-    for line in findings.summary():
+def _print_issues(name: str, usable_questions: Sequence[Question], issues: Issues) -> None:
+    from stage.wording import counted
+
+    for kind, locations in issues.by_kind.items():
+        for location in locations:
+            print(f"{kind}: {location}")
+    usable = counted(len(usable_questions), "usable question")
+    print(f"{name}: {usable}{'' if issues.by_kind else ', no issues'}")
+    for line in issues.summary():
         print(f"  {line}")
 
 
 @app.command()
 def pack(
-    root: Annotated[Path, typer.Argument(help="A folder of released features.")],
-    out: Annotated[Path | None, typer.Argument(help="Folder to write; ROOT/packed unless given.")] = None,
-    regions: Annotated[int, typer.Option(min=1, help="Regions of a frame that are kept.")] = 25,
+    root: Annotated[Path, typer.Argument(metavar="ROOT", help="A folder of the released features.")],
+    out: Annotated[
+        Path | None, typer.Argument(metavar="OUT", help="Folder to write; ROOT/packed by default.")
+    ] = None,
+    regions: Annotated[int, typer.Option(min=1, help="Regions to keep per frame.")] = 25,
 ) -> None:
-    """Convert released features to float16 and what is read of them; a stopped run goes on."""
+    """Convert the released features to a compact data folder.
+
+    Keeps the frames and regions that are read, in float16. An interrupted run
+    is resumed.
+    """
     from stage.commands.progress import progress_bar
     from stage.release.layout import PACKED_FOLDER
     from stage.release.packing import pack_release
@@ -101,13 +120,13 @@ def pack(
     target = out or root / PACKED_FOLDER
     before = size_of(root, without=target)
     with progress_bar("Packing") as progress:
-        findings = pack_release(root, target, regions, progress)
-    for line in findings.summary():
+        issues = pack_release(root, target, regions, progress)
+    for line in issues.summary():
         print(line)
-    print(f"{before / 1e6:,.0f} MB before, {size_of(target) / 1e6:,.0f} MB in {target}")
+    print(f"{target}: {size_of(target) / 1e6:,.0f} MB, packed from {before / 1e6:,.0f} MB")
 
 
 def size_of(folder: Path, without: Path | None = None) -> int:
-    """Bytes of the files below a folder, but for those below another."""
+    """The size of the files below a folder in bytes; those below `without` don't count."""
     files = (path for path in folder.rglob("*") if path.is_file())
     return sum(path.stat().st_size for path in files if without is None or without not in path.parents)

@@ -1,4 +1,4 @@
-"""`stage detector`: train the packaged region detector anew."""
+"""`stage detector`: train the packaged region detector."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import typer
 
 
 def detector(
-    out: Annotated[Path, typer.Argument(help="Folder for weights and card.")],
-    pictures: Annotated[int, typer.Option(min=8, help="Drawn pictures to train on.")] = 24_000,
-    seed: Annotated[int, typer.Option(help="Seed of pictures and weights.")] = 0,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for the weights and the model card.")],
+    pictures: Annotated[int, typer.Option(min=8, help="Training images to draw.")] = 24_000,
+    seed: Annotated[int, typer.Option(help="Random seed of images and weights.")] = 0,
 ) -> None:
-    """Train the small region detector on drawn pictures of the sitcom."""
+    """Train the small region detector on drawn sitcom scenes."""
     from stage.training.detector import train_detector
 
-    trained = train_detector(out, pictures=pictures, seed=seed)
-    print(f"{trained.name} is in {out}; see {out / 'card.md'}")
+    trained = train_detector(out, images=pictures, seed=seed)
+    print(f"{out}: detector {trained.name}; its scores are in {out / 'card.md'}")

@@ -1,4 +1,4 @@
-"""`stage errors`: why answers are right or wrong."""
+"""`stage errors`: error analysis of a prediction file."""
 
 from __future__ import annotations
 
@@ -12,94 +12,106 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from stage.experiments.error_analysis import Case, Cause
+    from stage.experiments.error_analysis import AnalysedAnswer, Outcome
 
 
 def errors(
-    predictions: Annotated[Path, typer.Argument(help="A prediction file (.json or .json.gz).")],
-    annotation: Annotated[Path, typer.Argument(help="The questions with the truth, in TVQA+'s layout.")],
+    predictions: Annotated[
+        Path, typer.Argument(metavar="PREDICTIONS", help="A prediction file (.json or .json.gz).")
+    ],
+    annotation: Annotated[
+        Path, typer.Argument(metavar="ANNOTATION", help="The questions with ground truth, in TVQA+'s format.")
+    ],
     vocabulary: Annotated[
         Path | None,
         typer.Option(
-            help="word2idx: the words that the file numbers; word2idx.json beside it unless given. Without "
-            "one, boxes aren't looked at."
+            help="Vocabulary (word2idx) of the prediction file; by default word2idx.json next to it. Without one, "
+            "boxes are left out."
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for errors.json, with every question, and pages.")
+        Path | None, typer.Option(help="Folder for errors.json, which lists every question, and for pages.")
     ] = None,
-    examples: Annotated[int, typer.Option(min=0, help="Questions of each cause to show.")] = 3,
+    examples: Annotated[int, typer.Option(min=0, help="Examples to show of each outcome.")] = 3,
     data: Annotated[
-        Path | None, typer.Option(help="A data folder with films: write evidence pages of the examples.")
+        Path | None, typer.Option(help="A data folder with films: also write evidence pages of the examples.")
     ] = None,
-    model: Annotated[str, typer.Option(help="The model that predicted, for the pages.")] = "sitcom",
+    model: Annotated[
+        str, typer.Option(help="The model that made the predictions, for the evidence pages.")
+    ] = "sitcom",
 ) -> None:
-    """Group answers by cause: right or wrong, at the right moment or not; with examples."""
+    """Group answers by whether answer and moment are right.
+
+    Prints the four outcomes by question type and by link word, with examples.
+    """
     from stage.annotation.predictions import read_predictions
     from stage.annotation.questions import read_questions
-    from stage.annotation.vocabulary import BESIDE, vocabulary_of
+    from stage.annotation.vocabulary import VOCABULARY_FILE, vocabulary_of
     from stage.errors import InputError
-    from stage.experiments.error_analysis import Cause, sort_answers, to_json
-    from stage.experiments.error_analysis import examples as some
+    from stage.experiments.error_analysis import Outcome, analyse_answers, to_json
+    from stage.experiments.error_analysis import examples as examples_of
     from stage.io import write_json
 
     if data and not out:
         raise InputError("--data: evidence pages need a folder; give one with --out")
-    known = vocabulary or (predictions.parent / BESIDE).exists()
-    words = vocabulary_of(predictions, vocabulary) if known else None
-    cases = sort_answers(read_predictions(predictions), read_questions(annotation), words)
-    if not cases:
+    has_vocabulary = vocabulary or (predictions.parent / VOCABULARY_FILE).exists()
+    words = vocabulary_of(predictions, vocabulary) if has_vocabulary else None
+    answers = analyse_answers(read_predictions(predictions), read_questions(annotation), words)
+    if not answers:
         raise InputError(f"{annotation}: no predicted question has a right answer and a span to compare with")
-    chosen = {cause: some(cases, cause, examples) for cause in Cause}
+    selected = {outcome: examples_of(answers, outcome, examples) for outcome in Outcome}
     console = Console(highlight=False, markup=False)
-    console.print(_counts(cases))
-    for cause, of_cause in chosen.items():
-        _show(cause, of_cause, console)
+    console.print(_counts(answers))
+    for outcome, shown in selected.items():
+        _print_examples(outcome, shown, console)
     if out:
-        write_json(out / "errors.json", to_json(cases))
-        print(f"every question is in {out / 'errors.json'}")
+        write_json(out / "errors.json", to_json(answers))
+        print(f"{out / 'errors.json'}: every question with its outcome")
     if out and data:
-        _pages(chosen, data, model, out)
+        _write_pages(selected, data, model, out)
 
 
-def _counts(cases: Sequence[Case]) -> Table:
-    from stage.experiments.error_analysis import Cause, counts_by_link, counts_by_type
+def _counts(answers: Sequence[AnalysedAnswer]) -> Table:
+    from stage.experiments.error_analysis import Outcome, counts_by_link, counts_by_type
+    from stage.wording import counted
 
-    table = Table(title=f"{len(cases):,} questions, in % of their row", title_justify="left")
+    table = Table(title=f"{counted(len(answers), 'question')}, in % of each row", title_justify="left")
     table.add_column("type, link")
-    for cause in Cause:
-        table.add_column(cause.value, justify="right")
-    for rows in (counts_by_type(cases), counts_by_link(cases)):
+    for outcome in Outcome:
+        table.add_column(outcome.value, justify="right")
+    for rows in (counts_by_type(answers), counts_by_link(answers)):
         for name, counts in rows.items():
             total = sum(counts.values())
             table.add_row(name, *(f"{n:,} ({100 * n / total:.1f} %)" for n in counts.values()))
         table.add_section()
-    found = [[c.boxes_found for c in cases if c.cause is cause] for cause in Cause]
-    known = [[share for share in shares if share is not None] for shares in found]
+    recalls = [[a.box_recall for a in answers if a.outcome is outcome] for outcome in Outcome]
+    known = [[recall for recall in of_outcome if recall is not None] for of_outcome in recalls]
     if any(known):
-        table.add_row("boxes found", *(f"{100 * fmean(k):.1f} %" if k else "-" for k in known))
+        table.add_row("box recall", *(f"{100 * fmean(k):.1f} %" if k else "-" for k in known))
     return table
 
 
-def _show(cause: Cause, cases: Sequence[Case], console: Console) -> None:
-    if cases:
-        console.print(f"\n{cause.value}, for example:", style="bold")
-    for case in cases:
-        said = case.to_json()
-        true = said["true_span"]
-        console.print(f"  {said['qid']} ({said['clip']}): {said['question']}", soft_wrap=True)
+def _print_examples(outcome: Outcome, answers: Sequence[AnalysedAnswer], console: Console) -> None:
+    if answers:
+        console.print(f"\n{outcome.value}, examples:", style="bold")
+    for answer in answers:
+        content = answer.to_json()
+        true = content["true_span"]
+        console.print(f"  {content['qid']} ({content['clip']}): {content['question']}", soft_wrap=True)
         console.print(
-            f"    chosen: {said['chosen']} ({case.span[0]:.1f} to {case.span[1]:.1f} s)   "
-            f"right: {said['right']} ({true[0]:.1f} to {true[1]:.1f} s)",
+            f"    predicted: {content['chosen']} ({answer.span[0]:.1f} to {answer.span[1]:.1f} s)   "
+            f"right: {content['right']} ({true[0]:.1f} to {true[1]:.1f} s)",
             soft_wrap=True,
         )
 
 
-def _pages(chosen: Mapping[Cause, Sequence[Case]], data: Path, model: str, out: Path) -> None:
+def _write_pages(
+    selected: Mapping[Outcome, Sequence[AnalysedAnswer]], data: Path, model: str, out: Path
+) -> None:
     from stage.commands.progress import progress_bar
     from stage.experiments.error_pages import write_pages
 
-    with progress_bar("Looking at films") as progress:
-        paths, notes = write_pages(chosen, data, model, out, progress)
+    with progress_bar("Processing films") as progress:
+        paths, notes = write_pages(selected, data, model, out, progress)
     for line in [*notes, *(f"evidence page: {path}" for path in paths)]:
         print(line)

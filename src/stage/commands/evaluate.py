@@ -1,4 +1,4 @@
-"""`stage evaluate`: the scores of a prediction file."""
+"""`stage evaluate`: score a prediction file."""
 
 from __future__ import annotations
 
@@ -9,15 +9,27 @@ import typer
 
 
 def evaluate(
-    predictions: Annotated[Path, typer.Argument(help="A prediction file (.json or .json.gz).")],
-    annotation: Annotated[Path, typer.Argument(help="The questions with the truth, in TVQA+'s layout.")],
+    predictions: Annotated[
+        Path, typer.Argument(metavar="PREDICTIONS", help="A prediction file (.json or .json.gz).")
+    ],
+    annotation: Annotated[
+        Path, typer.Argument(metavar="ANNOTATION", help="The questions with ground truth, in TVQA+'s format.")
+    ],
     vocabulary: Annotated[
         Path | None,
-        typer.Option(help="word2idx: the words that the file numbers; word2idx.json beside it unless given."),
+        typer.Option(
+            help="Vocabulary (word2idx) of the prediction file; by default word2idx.json next to it."
+        ),
     ] = None,
-    out: Annotated[Path | None, typer.Option("--json", help="Write all scores as JSON.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--json", help="Also write all scores to this file, as JSON.")
+    ] = None,
 ) -> None:
-    """Score a prediction file: answers, spans and boxes, by question type and by word."""
+    """Score the answers, spans and boxes of a prediction file.
+
+    Prints the paper's metrics, overall and by question type, and the words that
+    are grounded worst.
+    """
     from stage.annotation.predictions import read_predictions
     from stage.annotation.questions import read_questions
     from stage.annotation.vocabulary import vocabulary_of

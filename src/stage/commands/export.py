@@ -1,4 +1,4 @@
-"""`stage export`: a model folder to one that onnxruntime runs."""
+"""`stage export`: write a model as ONNX graphs."""
 
 from __future__ import annotations
 
@@ -9,11 +9,17 @@ import typer
 
 
 def export(
-    model: Annotated[str, typer.Argument(help="A model folder, or the name of a packaged model.")],
-    out: Annotated[Path, typer.Argument(help="The folder to write.")],
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="A model folder, or the name of a packaged model.")
+    ],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to write.")],
 ) -> None:
-    """Write STAGE as ONNX graphs, with all that an answer needs; `--model OUT` then answers with onnxruntime."""
+    """Export a STAGE model to ONNX.
+
+    OUT is a model folder like any other: with `--model OUT`, commands run it in
+    onnxruntime.
+    """
     from stage.inference.model_folder import export_model, load_model
 
     export_model(load_model(model), out)
-    print(f"{model} is exported to {out}; give it as a model, as in: stage predict DATA OUT --model {out}")
+    print(f"{out}: {model} as ONNX graphs; use it with --model {out}")

@@ -1,4 +1,4 @@
-"""`stage features`: films and texts to vectors."""
+"""`stage features`: extract word vectors and region features."""
 
 from __future__ import annotations
 
@@ -7,68 +7,90 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="Films and texts to vectors; what is there already is kept.", no_args_is_help=True)
+app = typer.Typer(
+    help="Extract word vectors and region features. Existing features are kept.", no_args_is_help=True
+)
 
-Text = Annotated[str, typer.Option(help="minilm, glove, a GloVe text file, or a BERT (folder or hub name).")]
-Detector = Annotated[
-    str, typer.Option(help="stage, or an object detector of transformers (folder or hub name).")
+Text = Annotated[
+    str,
+    typer.Option(
+        help="Text encoder: minilm, glove, a GloVe text file, or a BERT model (folder or hub name)."
+    ),
 ]
-Folders = Annotated[list[Path], typer.Argument(help="Data folders, as `stage sitcom` writes them.")]
+Detector = Annotated[
+    str,
+    typer.Option(help="Region detector: stage, or a transformers object detector (folder or hub name)."),
+]
+Folders = Annotated[
+    list[Path],
+    typer.Argument(metavar="FOLDER", help="Data folders: questions.json, subtitles.json and episodes/."),
+]
 
 
 @app.command("all")
 def make_all(folders: Folders, text: Text = "minilm", detector: Detector = "stage") -> None:
-    """Word vectors and regions of data folders with their films."""
+    """Extract word vectors and regions of data folders."""
     from stage.commands.progress import progress_bar
     from stage.data.extraction import extract_folder
     from stage.features.registry import load_detector, load_text_encoder
 
-    encoder, found = load_text_encoder(text), load_detector(detector)
+    encoder, loaded_detector = load_text_encoder(text), load_detector(detector)
     for folder in folders:
         with progress_bar(f"Features of {folder}") as progress:
-            extract_folder(folder, encoder, found, progress)
-        print(f"features of {folder} are in {folder / 'features'}")
+            extract_folder(folder, encoder, loaded_detector, progress)
+        print(f"{folder / 'features'}: word vectors and regions")
 
 
 @app.command("text")
 def make_text(folders: Folders, text: Text = "minilm") -> None:
-    """Word vectors of the questions and subtitles of data folders."""
+    """Extract word vectors of questions and subtitles."""
     from stage.commands.progress import progress_bar
     from stage.data.extraction import extract_words
     from stage.features.registry import load_text_encoder
 
     encoder = load_text_encoder(text)
     for folder in folders:
-        with progress_bar(f"Words of {folder}") as progress:
+        with progress_bar(f"Word vectors of {folder}") as progress:
             extract_words(folder, encoder, progress)
-        print(f"word vectors of {folder} are in {folder / 'features'}")
+        print(f"{folder / 'features'}: word vectors")
 
 
 @app.command("regions")
 def make_regions(
     videos: Annotated[
-        Path, typer.Argument(help="A folder of films, or of folders with frame images (3 a second).")
+        Path,
+        typer.Argument(
+            metavar="VIDEOS", help="A folder of films, or of folders with frame images (3 per second)."
+        ),
     ],
-    out: Annotated[Path, typer.Argument(help="Where to write; DATA/features for a data folder.")],
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT", help="Folder to write; DATA/features for a data folder DATA.")
+    ],
     detector: Detector = "stage",
     concepts: Annotated[
         bool,
-        typer.Option("--concepts", help="Describe regions by the words of their labels (visual concepts)."),
+        typer.Option(
+            "--concepts", help="Use the words of the regions' labels as their features (visual concepts)."
+        ),
     ] = False,
-    text: Annotated[str, typer.Option(help="The text encoder for --concepts.")] = "minilm",
+    text: Annotated[str, typer.Option(help="Text encoder for --concepts.")] = "minilm",
 ) -> None:
-    """Regions of every film below a folder; those of clips with questions at the frames that are asked about."""
+    """Extract regions of all films below a folder.
+
+    For a data folder, only the frames that its questions need are processed.
+    """
     from stage.commands.progress import progress_bar
-    from stage.data.extraction import frames_asked
+    from stage.data.extraction import frames_to_extract
     from stage.data.layouts import folder
     from stage.features.extraction import extract_regions
     from stage.features.regions.visual_concepts import ConceptDetector
     from stage.features.registry import load_detector, load_text_encoder
+    from stage.wording import counted
 
-    found = load_detector(detector)
+    loaded_detector = load_detector(detector)
     if concepts:
-        found = ConceptDetector(found, load_text_encoder(text))
-    wanted = frames_asked(out.parent) if folder.holds(out.parent) else None
+        loaded_detector = ConceptDetector(loaded_detector, load_text_encoder(text))
+    frames = frames_to_extract(out.parent) if folder.matches(out.parent) else None
     with progress_bar("Regions") as progress:
-        counts = extract_regions(videos, out, found, progress, wanted)
-    print(f"regions of {len(counts):,} clips are in {out}")
+        counts = extract_regions(videos, out, loaded_detector, progress, frames)
+    print(f"{out}: regions of {counted(len(counts), 'clip')}")

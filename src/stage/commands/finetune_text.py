@@ -1,4 +1,4 @@
-"""`stage finetune-text`: a BERT that knows how a data set's people speak."""
+"""`stage finetune-text`: fine-tune BERT on the text of a data set."""
 
 from __future__ import annotations
 
@@ -9,19 +9,27 @@ import typer
 
 
 def finetune_text(
-    data: Annotated[Path, typer.Argument(help="A data folder, or FOLDER/SPLIT of a known layout.")],
-    out: Annotated[Path, typer.Argument(help="Folder for the fine-tuned model.")],
-    text: Annotated[str, typer.Option(help="minilm, or a BERT (folder or hub name).")] = "minilm",
-    epochs: Annotated[int, typer.Option(min=1)] = 3,
-    batch_size: Annotated[int, typer.Option(min=1)] = 32,
-    learning_rate: Annotated[float, typer.Option(min=0)] = 5e-5,
-    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1)] = 2018,
+    data: Annotated[
+        Path, typer.Argument(metavar="DATA", help="A data folder, or FOLDER/SPLIT of another known layout.")
+    ],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for the fine-tuned model.")],
+    text: Annotated[
+        str, typer.Option(help="Model to start from: minilm, or a BERT model (folder or hub name).")
+    ] = "minilm",
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs to train.")] = 3,
+    batch_size: Annotated[int, typer.Option(min=1, help="Sentence pairs per step.")] = 32,
+    learning_rate: Annotated[float, typer.Option(min=0, help="Peak learning rate.")] = 5e-5,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Random seed.")] = 2018,
 ) -> None:
-    """Fine-tune a BERT on subtitles and question-answer pairs with masked words and next sentences."""
-    from stage.data.layouts.registry import read_text
+    """Fine-tune BERT on subtitles and question-answer pairs.
+
+    The objectives are those of BERT's pre-training: masked words and next
+    sentences. An interrupted run is resumed.
+    """
+    from stage.data.layouts.registry import read_annotation
     from stage.training.text_encoder import finetune
 
-    questions, clips = read_text(data)
+    questions, clips = read_annotation(data)
     before, after = finetune(
         text,
         out,
@@ -35,6 +43,6 @@ def finetune_text(
     for when, scores in (("before", before), ("after", after)):
         print(
             f"{when}: perplexity of masked words {scores.perplexity:.2f}, "
-            f"next sentence told right {100 * scores.next_sentence_accuracy:.1f} % (held-out text)"
+            f"accuracy of next sentences {100 * scores.next_sentence_accuracy:.1f} % (held-out text)"
         )
-    print(f"the model is in {out}; use it with `stage features text DATA --text {out}`")
+    print(f"{out}: the fine-tuned model; use it with `stage features text DATA --text {out}`")

@@ -1,4 +1,4 @@
-"""`stage import`: a checkpoint of the authors' release to a model of ours."""
+"""`stage import`: convert a checkpoint of the authors' release."""
 
 from __future__ import annotations
 
@@ -9,17 +9,25 @@ import typer
 
 
 def import_(
-    checkpoint: Annotated[Path, typer.Argument(help="A state_dict of the release (.pth).")],
-    out: Annotated[Path, typer.Argument(help="The model folder to write.")],
+    checkpoint: Annotated[
+        Path, typer.Argument(metavar="CHECKPOINT", help="A state_dict written by the authors' code (.pth).")
+    ],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The model folder to write.")],
     opt: Annotated[
-        Path | None, typer.Option(help="The options that it was trained with (opt.json), to check against.")
+        Path | None,
+        typer.Option(
+            help="The options it was trained with (opt.json); the weights are checked against them."
+        ),
     ] = None,
     concepts: Annotated[
         Path | None,
-        typer.Option(help="The words that get boxes (eval_object_vocab.json); without it all may."),
+        typer.Option(help="The words to ground (eval_object_vocab.json); by default all content words."),
     ] = None,
 ) -> None:
-    """Make a model folder of a checkpoint that the authors' code wrote; only its weights are read, never code."""
+    """Convert a checkpoint of the authors' release to a model folder.
+
+    Only the weights are read: code in the checkpoint is never run.
+    """
     from stage.model.stage import Stage
     from stage.release.checkpoint import import_checkpoint
 
@@ -30,10 +38,11 @@ def import_(
     save_model(
         model, out, card=f"# STAGE, imported\n\n- from: {checkpoint.name}, a checkpoint of the release\n"
     )
-    assert isinstance(model.stage, Stage)  # the release holds nothing else
-    config = model.stage.config
-    weights = sum(p.numel() for p in model.stage.parameters())
+    assert isinstance(model.model, Stage)  # the release has no other system
+    config = model.model.config
+    weights = sum(p.numel() for p in model.model.parameters())
     print(
-        f"{weights:,} weights (streams: {config.streams}, local features: {config.local_features}, "
-        f"word vectors {config.text_dim}, region features {config.region_dim}) are in {out}"
+        f"{out}: STAGE with {weights:,} weights (streams: {config.streams}, "
+        f"local features: {'yes' if config.local_features else 'no'}, "
+        f"word vectors: {config.text_dim}, region features: {config.region_dim})"
     )

@@ -1,4 +1,4 @@
-"""Progress of long work on standard error, so that standard output holds results alone."""
+"""Progress bars on standard error; standard output carries results only."""
 
 from __future__ import annotations
 
@@ -6,19 +6,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as ProgressDisplay
 
-from stage.types import Progress as Report
+from stage.types import Progress
 
 
 @contextmanager
-def progress_bar(title: str) -> Iterator[Report]:
+def progress_bar(title: str) -> Iterator[Progress]:
+    """Show a bar while the block runs, if standard error is a terminal; yields the callback that advances it."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(title, total=None)
+    with ProgressDisplay(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as display:
+        task = display.add_task(title, total=None)
 
-        def report(done: int, of: int, what: str) -> None:
-            bar.update(task, completed=done, total=of, description=f"{title} ({what})")
+        def advance(done: int, total: int, item: str) -> None:
+            display.update(task, completed=done, total=total, description=f"{title} ({item})")
 
-        yield report
+        yield advance

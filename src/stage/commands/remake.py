@@ -1,4 +1,4 @@
-"""`stage remake`: the packaged models from nothing."""
+"""`stage remake`: rebuild the packaged models from scratch."""
 
 from __future__ import annotations
 
@@ -18,25 +18,32 @@ VARIANTS = {
     "subtitles": ["model.streams=subtitles", "training.attention_weight=0"],
     "none": ["model.streams=none", "training.attention_weight=0", "training.span_weight=0"],
 }
-"""Name of a run -> what it changes in the configuration."""
+"""Name of a run -> its overrides of the configuration."""
 
 
 def remake(
-    data: Annotated[Path, typer.Argument(help="Folder for episodes and features.")] = Path("data/sitcom"),
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="Folder for episodes and features.")] = Path(
+        "data/sitcom"
+    ),
     runs: Annotated[
         Path,
-        typer.Argument(help="Folder for checkpoints and models, below a folder of the sitcom's version."),
+        typer.Argument(
+            metavar="RUNS",
+            help="Folder for checkpoints and models; each version of the sitcom has a subfolder.",
+        ),
     ] = Path("runs/sitcom"),
 ) -> None:
-    """Make the packaged models anew: episodes, detector, features, STAGE and its variants, a table of scores.
+    """Rebuild the packaged models from scratch.
 
-    Run it in a checkout. Every step skips what it finds done, so a stopped run goes on.
+    Draws the episodes, trains the detector, extracts features, trains STAGE and
+    its variants, and prints a table of their scores. To be run in a source
+    checkout. Finished steps are skipped, so an interrupted run is resumed.
     """
     from stage.commands.compare import compare
     from stage.commands.features import make_all
     from stage.features.regions.packaged import ASSETS, WEIGHTS
     from stage.inference.model_folder import CARD, PACKAGED
-    from stage.io import write_text
+    from stage.io import write_text, writing_folder
     from stage.runtime.hardware import usable_cores
     from stage.sitcom.benchmark.splits import SEED, SPLITS, VERSION, publish
     from stage.sitcom.episodes import write_sitcom
@@ -44,11 +51,11 @@ def remake(
     from stage.training.detector import train_detector
     from stage.training.loop import train
 
-    runs = runs / f"version-{VERSION}"  # what is found done must have learnt from these episodes
-    places = [f"data.train={data / 'train'}", f"data.val={data / 'val'}"]
+    runs = runs / f"version-{VERSION}"  # models trained on other episodes must not be reused
+    paths = [f"data.train={data / 'train'}", f"data.val={data / 'val'}"]
     configs = {
-        name: load_config(CONFIG, [*places, f"output={runs / name}", *changes])
-        for name, changes in VARIANTS.items()
+        name: load_config(CONFIG, [*paths, f"output={runs / name}", *overrides])
+        for name, overrides in VARIANTS.items()
     }
     for split, size in SPLITS.items():
         write_sitcom(data / split, split, size.episodes, SEED, usable_cores(), size.questions)
@@ -59,32 +66,34 @@ def remake(
     for name, config in configs.items():
         card = config.output / "model" / CARD
         if not card.exists():  # it is written last
-            began = time.monotonic()
+            start = time.monotonic()
             train(config)
-            write_text(card, _card(name, VARIANTS[name], config.training.seed, time.monotonic() - began))
+            write_text(card, _card(name, VARIANTS[name], config.training.seed, time.monotonic() - start))
     compare(data / "test", [str(runs / name / "model") for name in VARIANTS], runs / "scores.json")
     _add_scores(runs)
-    shutil.copytree(runs / "full" / "model", PACKAGED / "sitcom", dirs_exist_ok=True)
+    with writing_folder(PACKAGED / "sitcom") as partial:
+        shutil.copytree(runs / "full" / "model", partial, dirs_exist_ok=True)
 
 
 def _add_scores(runs: Path) -> None:
-    """Write what the models were measured at into their cards."""
+    """Add the models' test scores to their cards."""
     from stage.inference.model_folder import CARD
+    from stage.io import write_text
     from stage.sitcom.benchmark.splits import SPLITS
 
-    measured = json.loads((runs / "scores.json").read_text())
+    scores_by_model = json.loads((runs / "scores.json").read_text())
     episodes = SPLITS["test"].episodes
     for name in VARIANTS:
         folder = runs / name / "model"
-        scores = measured[str(folder)]
+        scores = scores_by_model[str(folder)]
         shares = {key: scores[key] for key in SHOWN_SCORES if scores[key] is not None}
         line = ", ".join(f"{key} {100 * share:.2f} %" for key, share in shares.items())
         card = (folder / CARD).read_text().partition("- scores")[0]
-        (folder / CARD).write_text(f"{card}- scores on {episodes} unseen test episodes: {line}\n")
+        write_text(folder / CARD, f"{card}- scores on {episodes} unseen test episodes: {line}\n")
 
 
-def _card(name: str, changes: list[str], seed: int, seconds: float) -> str:
-    command = " ".join([f"stage train {CONFIG}", *(f"--set {change}" for change in changes)])
+def _card(name: str, overrides: list[str], seed: int, seconds: float) -> str:
+    command = " ".join([f"stage train {CONFIG}", *(f"--set {override}" for override in overrides)])
     return (
         f"# STAGE on the sitcom ({name})\n\n"
         f"- made by: `make sitcom` (`{command}`)\n"

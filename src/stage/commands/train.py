@@ -1,4 +1,4 @@
-"""`stage train`: a configuration to a trained model."""
+"""`stage train`: train a model from a configuration file."""
 
 from __future__ import annotations
 
@@ -9,17 +9,21 @@ import typer
 
 
 def train(
-    config: Annotated[Path, typer.Argument(help="A YAML file; see configs/.")],
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="A YAML file, such as those in configs/.")],
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", help="Change a setting: key=value, such as training.epochs=3."),
+        typer.Option("--set", help="Override a setting: key=value, such as training.epochs=3."),
     ] = None,
     resume: Annotated[
         bool,
-        typer.Option(help="Go on from the last finished epoch of an earlier run in the same output folder."),
+        typer.Option(help="Resume from the last finished epoch of an earlier run in the same output folder."),
     ] = True,
 ) -> None:
-    """Train STAGE; the model of the epoch that is kept is left in OUTPUT/model."""
+    """Train STAGE or a baseline.
+
+    Writes checkpoints and logs to the folder `output` of the configuration, and
+    the finished model to its subfolder `model`.
+    """
     from stage.training.config import load_config
 
     run = load_config(config, set_ or ())
@@ -29,4 +33,4 @@ def train(
 
     _, scores = run_training(run, resume=resume)
     print_scores(scores)
-    print(f"the model is in {run.output / 'model'}")
+    print(f"{run.output / 'model'}: the trained model")

@@ -1,1 +1,1 @@
-"""Questions, features and truth: from data sets on disk to batches."""
+"""Data sets on disk to batches of questions, features and labels."""

@@ -1,4 +1,7 @@
-"""From questions and features to the tensors of a batch (see "From annotation to tensors" in docs/stage.md)."""
+"""Examples: questions with features and labels, collated into batches.
+
+See "From annotation to tensors" in docs/stage.md.
+"""
 
 from __future__ import annotations
 
@@ -20,41 +23,41 @@ Pairs = npt.NDArray[np.int64]
 
 
 class Limits(BaseModel):
-    """Where sequences are cut, so that one long clip can't take all memory."""
+    """Lengths at which sequences are truncated, which bounds the memory of long clips."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     hypothesis_words: int = Field(40, gt=0)
     subtitle_words: int = Field(50, gt=0)
-    """Of the two sentences aligned with a frame, together."""
+    """Of both sentences aligned with a frame, together."""
     frames: int = Field(300, gt=0)
     regions: int = Field(20, gt=0)
-    """The best regions of a frame that are kept."""
+    """Per frame; the best are kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One question as arrays of its own lengths."""
+    """One question as unpadded arrays."""
 
     question: Question
     frames: tuple[int, ...]
-    """Numbered frames that the model sees, T of them."""
+    """The T numbered frames that the model reads."""
     hypotheses: tuple[Array, ...]
     """K arrays (words, D_text)"""
     sentences: tuple[tuple[int, ...], ...]
-    """For each frame, which sentences of the clip are aligned with it."""
+    """For each frame, the indices of the clip's sentences that are aligned with it."""
     subtitles: tuple[Array, ...]
     """For each frame, the words of its aligned sentences: (words, D_text)"""
     regions: tuple[Regions, ...]
-    """For each frame, the best regions."""
+    """For each frame, its best regions."""
     span: tuple[int, int] | None
     """First and last frame position of the true span."""
     grounding: tuple[tuple[int, Pairs], ...]
-    """(frame position, rows (word, region) of the words that regions of this frame show)"""
+    """(frame position, (R, 2) rows (word, region) of the words that regions of this frame show)"""
 
 
 def training_frames(question: Question, clip: Clip, limits: Limits) -> tuple[int, ...]:
-    """The numbered frames that a question of a data set is trained and scored on."""
+    """The numbered frames that a question of a data set is trained and evaluated on."""
     return frames_of_question(question, clip.frame_count)[: limits.frames]
 
 
@@ -65,16 +68,18 @@ def make_example(
     frames: tuple[int, ...],
     limits: Limits,
 ) -> Example:
-    """Align sentences with the frames, and find out which regions show the words of the question.
+    """Align sentences with the frames, truncate to the limits, and compute the labels.
 
-    hypotheses: for each candidate, the word vectors of question and answer; frames: numbered frames to look at.
+    hypotheses: for each candidate, the word vectors of question and answer; frames: numbered frames to read.
     """
     hypotheses = tuple(h[: limits.hypothesis_words] for h in hypotheses)
     aligned = aligned_sentences(frames, clip.clip.sentences)
-    nothing = np.zeros((0, hypotheses[0].shape[1]), np.float32)
-    spoken = {  # neighbouring frames share their sentences
-        found: np.concatenate([clip.words[i] for i in found])[: limits.subtitle_words] if found else nothing
-        for found in set(aligned)
+    no_words = np.zeros((0, hypotheses[0].shape[1]), np.float32)
+    subtitles = {  # neighbouring frames share their sentences
+        sentences: np.concatenate([clip.words[i] for i in sentences])[: limits.subtitle_words]
+        if sentences
+        else no_words
+        for sentences in set(aligned)
     }
     regions = tuple(_best(clip.regions.get(frame), limits.regions, clip) for frame in frames)
     return Example(
@@ -82,7 +87,7 @@ def make_example(
         frames=frames,
         hypotheses=hypotheses,
         sentences=tuple(aligned),
-        subtitles=tuple(spoken[found] for found in aligned),
+        subtitles=tuple(subtitles[sentences] for sentences in aligned),
         regions=regions,
         span=span_in_frames(question.span, frames, clip.clip.frame_count) if question.span else None,
         grounding=_grounding(question, frames, regions, hypotheses),
@@ -90,8 +95,8 @@ def make_example(
 
 
 def _best(regions: Regions | None, count: int, clip: ClipFeatures) -> Regions:
-    if regions is None:  # a frame past the end, or one that no detector has seen
-        return Regions.none(clip.region_dim)
+    if regions is None:  # a frame past the end, or one that no detector has processed
+        return Regions.empty(clip.region_dim)
     if len(regions) <= count:
         return regions
     return Regions(
@@ -105,6 +110,7 @@ def _grounding(
     regions: Sequence[Regions],
     hypotheses: Sequence[Array],
 ) -> tuple[tuple[int, Pairs], ...]:
+    """As `Example.grounding`: the words of the right hypothesis that regions show."""
     if question.answer_index is None:
         return ()
     right = question.answer_index
@@ -116,25 +122,25 @@ def _grounding(
         [regions[position].boxes for position in annotated],
     )
     first = np.flatnonzero(np.diff(rows[:, 0], prepend=-1))
-    of_frame = np.split(rows, first[1:])
-    return tuple((annotated[pairs[0, 0]], pairs[:, 1:]) for pairs in of_frame if len(pairs))
+    by_frame = np.split(rows, first[1:])
+    return tuple((annotated[pairs[0, 0]], pairs[:, 1:]) for pairs in by_frame if len(pairs))
 
 
 def collate(examples: Sequence[Example]) -> Batch:
     """Pad examples to a batch. All must have the same number of candidates.
 
-    What several frames or questions look at, a picture or a piece of dialogue, is in the batch once.
+    Regions and subtitles that several frames or questions share are stored once.
     """
     frames = [len(e.frames) for e in examples]
     words, word_mask = pad([h for e in examples for h in e.hypotheses])
     candidates = len(examples[0].hypotheses)
     frame_mask = torch.arange(max(frames)) < torch.tensor(frames)[:, None]
-    dialogue = _context(
+    subtitles = _context(
         [e.subtitles for e in examples],
-        [[(e.question.clip, found) for found in e.sentences] for e in examples],
+        [[(e.question.clip, sentences) for sentences in e.sentences] for e in examples],
         frame_mask,
     )
-    pictures = _context(
+    regions = _context(
         [[r.features for r in e.regions] for e in examples],
         [[(e.question.clip, frame) for frame in e.frames] for e in examples],
         frame_mask,
@@ -142,32 +148,32 @@ def collate(examples: Sequence[Example]) -> Batch:
     return Batch(
         words.unflatten(0, (-1, candidates)),
         word_mask.unflatten(0, (-1, candidates)),
-        dialogue,
-        pictures,
+        subtitles,
+        regions,
         frame_mask,
-        _targets(examples, pictures.mask.shape[-1]),
+        _targets(examples, regions.mask.shape[-1]),
         torch.tensor([min(len(e.question.text.split()), len(e.hypotheses[0])) for e in examples]),
     )
 
 
 def _context(
-    arrays: Sequence[Sequence[Array]], names: Sequence[Sequence[Hashable]], frame_mask: Tensor
+    arrays: Sequence[Sequence[Array]], keys: Sequence[Sequence[Hashable]], frame_mask: Tensor
 ) -> Context:
-    """The arrays of every question's frames, those of one name once."""
-    places: dict[Hashable, int] = {}
+    """The arrays of every question's frames; arrays with the same key are stored once."""
+    index: dict[Hashable, int] = {}
     distinct: list[Array] = []
     of_frame = torch.zeros(frame_mask.shape, dtype=torch.long)
-    for n, (mine, called) in enumerate(zip(arrays, names, strict=True)):
-        for array, name in zip(mine, called, strict=True):
-            if name not in places:
-                places[name] = len(distinct)
+    for n, (frame_arrays, frame_keys) in enumerate(zip(arrays, keys, strict=True)):
+        for array, key in zip(frame_arrays, frame_keys, strict=True):
+            if key not in index:
+                index[key] = len(distinct)
                 distinct.append(array)
-        of_frame[n, : len(called)] = torch.tensor([places[name] for name in called])
+        of_frame[n, : len(frame_keys)] = torch.tensor([index[key] for key in frame_keys])
     return Context(*pad(distinct), of_frame)
 
 
 def pad(arrays: Sequence[Array]) -> tuple[Tensor, Tensor]:
-    """Arrays (length, D) -> (arrays, longest, D) and a mask that is true where there is data."""
+    """Arrays (length, D) -> (arrays, longest, D) and its mask (arrays, longest), which is false for padding."""
     lengths = np.array([len(a) for a in arrays])
     longest = int(lengths.max(initial=0))
     mask = np.arange(longest) < lengths[:, None]
@@ -177,10 +183,10 @@ def pad(arrays: Sequence[Array]) -> tuple[Tensor, Tensor]:
 
 
 def _targets(examples: Sequence[Example], regions: int) -> Targets | None:
-    known = [e.question.answer_index for e in examples]
-    if all(answer is None and e.span is None for answer, e in zip(known, examples, strict=True)):
+    indices = [e.question.answer_index for e in examples]
+    if all(index is None and e.span is None for index, e in zip(indices, examples, strict=True)):
         return None
-    answers = torch.tensor([NO_ANSWER if answer is None else answer for answer in known])
+    answers = torch.tensor([NO_ANSWER if index is None else index for index in indices])
     start, end = torch.tensor([e.span or (NO_SPAN, NO_SPAN) for e in examples]).unbind(1)
     return Targets(answers, start, end, _grounding_targets(examples, regions))
 
@@ -194,8 +200,8 @@ def _grounding_targets(examples: Sequence[Example], regions: int) -> GroundingTa
     if not rows:
         return None
     question, frame, word, region = np.concatenate(rows).T
-    places, row = np.unique(np.column_stack([question, frame, word]), axis=0, return_inverse=True)
-    positive = np.zeros((len(places), regions), bool)
+    distinct, row = np.unique(np.column_stack([question, frame, word]), axis=0, return_inverse=True)
+    positive = np.zeros((len(distinct), regions), bool)
     positive[row, region] = True
-    questions, frames, words = torch.from_numpy(places).long().unbind(1)
+    questions, frames, words = torch.from_numpy(distinct).long().unbind(1)
     return GroundingTargets(questions, frames, words, torch.from_numpy(positive))

@@ -1,4 +1,4 @@
-"""Questions to batches: random ones of like size for training, those of one clip together for answering."""
+"""Batching: length buckets for training, clip by clip for inference."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from stage.data.batch import Batch
 from stage.data.examples import Example, collate, training_frames
 from stage.data.question_set import QuestionSet
 
-ANSWERED_AT_ONCE = 32
-FRAMES_ANSWERED_AT_ONCE = 512
-"""Scores of all words and regions are kept for each of them."""
+MAX_QUESTIONS = 32
+"""Questions of an inference batch at most."""
+MAX_FRAMES = 512
+"""Frames of an inference batch at most: attention scores of all words and regions are kept for each of them."""
 
 
-class Questions(Dataset[Example]):
-    """The questions of a set as examples."""
+class ExampleDataset(Dataset[Example]):
+    """The examples of a question set as a torch data set."""
 
     def __init__(self, questions: QuestionSet) -> None:
         self.questions = questions
@@ -31,33 +32,37 @@ class Questions(Dataset[Example]):
 
 
 class LengthBucketSampler(Sampler[list[int]]):
-    """Random batches of questions of like size, so that little of a batch is padding.
+    """Random batches of questions of similar size, which keeps padding low.
 
-    Questions are shuffled, cut into pools of many batches, and each pool is sorted by size. The order depends on
-    the seed and the epoch alone, so a resumed run sees what an unbroken one would have seen. Batches are given part
-    by part, `at_once` questions at a time.
+    Questions are shuffled and divided into pools of many batches, and each pool is sorted by size. The order depends
+    only on the seed and the epoch, so that a resumed run sees the same batches. Yields the micro-batches of each
+    batch in turn.
     """
 
     POOL = 16
+    """Batches per pool."""
 
-    def __init__(self, sizes: Sequence[int], batch_size: int, at_once: int, seed: int) -> None:
+    def __init__(self, sizes: Sequence[int], batch_size: int, micro_batch_size: int, seed: int) -> None:
         self.sizes = sizes
         self.batch_size = batch_size
-        self.at_once = at_once
+        self.micro_batch_size = micro_batch_size
         self.seed = seed
         self.epoch = 0
 
     @property
     def sampler(self) -> LengthBucketSampler:
-        """Where Lightning looks for what it tells the epoch."""
+        """Where Lightning looks for `set_epoch`."""
         return self
 
     def set_epoch(self, epoch: int) -> None:
+        """Called by Lightning before each epoch."""
         self.epoch = epoch
 
     def __len__(self) -> int:
+        """Number of micro-batches per epoch."""
         whole, rest = divmod(len(self.sizes), self.batch_size)
-        return whole * math.ceil(self.batch_size / self.at_once) + math.ceil(rest / self.at_once)
+        micro = self.micro_batch_size
+        return whole * math.ceil(self.batch_size / micro) + math.ceil(rest / micro)
 
     def __iter__(self) -> Iterator[list[int]]:
         generator = torch.Generator().manual_seed(self.seed * 100_003 + self.epoch)
@@ -65,38 +70,39 @@ class LengthBucketSampler(Sampler[list[int]]):
         pool = self.POOL * self.batch_size
         batches = []
         for first in range(0, len(order), pool):
-            like = sorted(order[first : first + pool], key=self.sizes.__getitem__)
-            batches += [like[i : i + self.batch_size] for i in range(0, len(like), self.batch_size)]
+            by_size = sorted(order[first : first + pool], key=self.sizes.__getitem__)
+            batches += [by_size[i : i + self.batch_size] for i in range(0, len(by_size), self.batch_size)]
         whole = torch.randperm(len(order) // self.batch_size, generator=generator).tolist()
         # A short batch comes last, so that every step is one batch.
+        micro = self.micro_batch_size
         for batch in [batches[i] for i in whole] + batches[len(whole) :]:
-            yield from (batch[first : first + self.at_once] for first in range(0, len(batch), self.at_once))
+            yield from (batch[first : first + micro] for first in range(0, len(batch), micro))
 
 
-def with_examples(examples: list[Example]) -> tuple[Batch, list[Example]]:
-    """A batch, and what it was made of, which predictions are told by."""
+def collate_with_examples(examples: list[Example]) -> tuple[Batch, list[Example]]:
+    """A batch with its examples, which are needed to turn model outputs into predictions."""
     return collate(examples), examples
 
 
-def answering_order(questions: QuestionSet) -> list[list[int]]:
-    """Batches of questions: of one clip together, since they look at the same pictures; clips of like length too."""
+def inference_batches(questions: QuestionSet) -> list[list[int]]:
+    """Batches of question indices. Questions of one clip share their frames, so they are batched together."""
     sizes, asked = questions.sizes(), questions.questions
     clips = [questions.clips[q.clip] for q in asked]
     frames = [len(training_frames(q, clip, questions.limits)) for q, clip in zip(asked, clips, strict=True)]
-    like = sorted(range(len(asked)), key=lambda i: (clips[i].frame_count, clips[i].name, sizes[i]))
+    by_clip = sorted(range(len(asked)), key=lambda i: (clips[i].frame_count, clips[i].name, sizes[i]))
     batches: list[list[int]] = []
-    for i in like:
+    for i in by_clip:
         if (
             not batches
-            or len(batches[-1]) == ANSWERED_AT_ONCE
-            or (len(batches[-1]) + 1) * frames[i] > FRAMES_ANSWERED_AT_ONCE
+            or len(batches[-1]) == MAX_QUESTIONS
+            or (len(batches[-1]) + 1) * frames[i] > MAX_FRAMES
         ):
             batches.append([])
         batches[-1].append(i)
     return batches
 
 
-def answering_loader(questions: QuestionSet) -> DataLoader[Example]:
-    """All questions as batches with their examples, in the order in which they are answered soonest."""
-    order = answering_order(questions)
-    return DataLoader(Questions(questions), batch_sampler=order, collate_fn=with_examples)
+def inference_loader(questions: QuestionSet) -> DataLoader[Example]:
+    """All questions as (batch, examples) pairs, in an order that makes inference fast."""
+    batches = inference_batches(questions)
+    return DataLoader(ExampleDataset(questions), batch_sampler=batches, collate_fn=collate_with_examples)

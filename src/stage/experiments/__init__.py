@@ -1,1 +1,1 @@
-"""The paper's tables on any data set: which systems, their runs over seeds, means beside the paper, an audit."""
+"""Experiments: the systems of the paper's tables, their runs, error analysis."""

@@ -1,4 +1,4 @@
-"""Why answers are right or wrong: whether the moment was found, and whether the boxes were."""
+"""Error analysis: is the answer right, the moment found, the boxes found?"""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from typing import Any
 import numpy as np
 
 from stage.annotation.predictions import PredictedBoxes, PredictionTable
-from stage.annotation.vocabulary import fold
+from stage.annotation.vocabulary import normalise_word
+from stage.geometry import voc_iou
 from stage.metrics import evaluate
-from stage.metrics.answers import ANSWER_SPAN_IOU, QUESTION_TYPES, judge, question_type
-from stage.metrics.grounding import TRUE_POSITIVE_IOU, voc_iou
+from stage.metrics.answers import ANSWER_SPAN_IOU, QUESTION_TYPES, compare, question_type
+from stage.metrics.grounding import TRUE_POSITIVE_IOU
 from stage.types import Question
 
-LINKS = ("when", "before", "after")
+LINK_WORDS = ("when", "before", "after")
 NO_LINK = "no link"
 
 
-class Cause(Enum):
-    """What an answer rests on. The moment is right if its IoU with the true one is at least 0.5, as for ASA."""
+class Outcome(Enum):
+    """Whether answer and moment are right: the latter if the IoU with the true span is at least 0.5, as in ASA."""
 
     GROUNDED = "right answer, right moment"
     LUCK = "right answer, wrong moment"
@@ -31,19 +32,19 @@ class Cause(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """A question, what was answered, and why."""
+class AnalysedAnswer:
+    """A question with its prediction and outcome."""
 
     question: Question
-    cause: Cause
-    chosen: int
-    """Index of the predicted answer."""
+    outcome: Outcome
+    answer_index: int
+    """Of the predicted answer."""
     span: tuple[float, float]
-    """Of the predicted answer, in seconds."""
+    """Predicted span of that answer, in seconds."""
     iou: float
-    """Of that with the true span."""
-    boxes_found: float | None
-    """Share of the true boxes that a predicted box of their word, for the right answer, meets with IoU 0.5."""
+    """IoU of the predicted and the true span."""
+    box_recall: float | None
+    """Share of the true boxes that a predicted box of the same word, for the right answer, overlaps with IoU 0.5."""
 
     @property
     def kind(self) -> str:
@@ -62,58 +63,58 @@ class Case:
             "clip": q.clip,
             "type": self.kind,
             "link": self.link,
-            "cause": self.cause.value,
+            "cause": self.outcome.value,
             "question": q.text,
             "answers": list(q.answers),
-            "chosen": q.answers[self.chosen],
+            "chosen": q.answers[self.answer_index],
             "right": q.answers[q.answer_index],
             "predicted_span": self.span,
             "true_span": q.span,
             "iou": self.iou,
-            "boxes_found": self.boxes_found,
+            "boxes_found": self.box_recall,
         }
 
 
 def link_word(text: str) -> str:
-    """What places a question in time: the last of "when", "before" and "after" in it, or "no link"."""
-    return next((word for word in reversed(text.lower().split()) if word in LINKS), NO_LINK)
+    """The word that locates a question in time: its last "when", "before" or "after", or "no link"."""
+    return next((word for word in reversed(text.lower().split()) if word in LINK_WORDS), NO_LINK)
 
 
-def sort_answers(
+def analyse_answers(
     table: PredictionTable, questions: Sequence[Question], vocabulary: Mapping[str, int] | None = None
-) -> list[Case]:
-    """The predicted questions whose answer and span are known, in the annotation's order, each with its cause.
+) -> list[AnalysedAnswer]:
+    """The predicted questions that have a right answer and a true span, in the annotation's order.
 
-    vocabulary: what the words of predicted boxes are numbered with; without one boxes aren't looked at. Raises
-    InputError for predictions that don't belong to the questions.
+    vocabulary: word -> its number in the predicted boxes; without one, boxes aren't analysed. Raises InputError for
+    predictions of other questions.
     """
-    evaluate(table, questions)  # tells what does not fit
+    evaluate(table, questions)  # raises the InputError
     row = {qid: i for i, qid in enumerate(table.qid.tolist())}
     known = [q for q in questions if q.qid in row and q.answer_index is not None and q.span is not None]
     rows = np.array([row[q.qid] for q in known], np.int64)
-    judged = judge(table.answer[rows], table.span[rows], known)
-    look = _BoxesOfQuestions(table.boxes, vocabulary) if table.boxes is not None and vocabulary else None
+    correctness = compare(table.answer[rows], table.span[rows], known)
+    boxes = _BoxesByQuestion(table.boxes, vocabulary) if table.boxes is not None and vocabulary else None
     return [
-        Case(
+        AnalysedAnswer(
             question,
-            _cause(bool(judged.right[i]), bool(judged.iou[i] >= ANSWER_SPAN_IOU)),
+            _outcome(bool(correctness.right[i]), bool(correctness.iou[i] >= ANSWER_SPAN_IOU)),
             int(table.answer[rows[i]]),
             (float(table.span[rows[i], 0]), float(table.span[rows[i], 1])),
-            float(judged.iou[i]),
-            look.found(question) if look else None,
+            float(correctness.iou[i]),
+            boxes.recall(question) if boxes else None,
         )
         for i, question in enumerate(known)
     ]
 
 
-def _cause(right: bool, in_time: bool) -> Cause:
-    if right:
-        return Cause.GROUNDED if in_time else Cause.LUCK
-    return Cause.OBJECT if in_time else Cause.LOST
+def _outcome(right_answer: bool, right_moment: bool) -> Outcome:
+    if right_answer:
+        return Outcome.GROUNDED if right_moment else Outcome.LUCK
+    return Outcome.OBJECT if right_moment else Outcome.LOST
 
 
-class _BoxesOfQuestions:
-    """Predicted boxes, looked up by question."""
+class _BoxesByQuestion:
+    """Predicted boxes, indexed by question."""
 
     def __init__(self, boxes: PredictedBoxes, vocabulary: Mapping[str, int]) -> None:
         self.boxes = boxes
@@ -121,51 +122,52 @@ class _BoxesOfQuestions:
         self.order = np.argsort(boxes.qid, kind="stable")
         self.sorted = boxes.qid[self.order]
 
-    def found(self, question: Question) -> float | None:
-        """The share of a question's true boxes that are found; none if it has no box of a known label."""
+    def recall(self, question: Question) -> float | None:
+        """The share of a question's true boxes that are found; None if none of them has a label of the vocabulary."""
         first, end = np.searchsorted(self.sorted, [question.qid, question.qid + 1])
-        mine = self.order[first:end]
-        mine = mine[self.boxes.hypothesis[mine] == question.answer_index]
+        rows = self.order[first:end]
+        rows = rows[self.boxes.hypothesis[rows] == question.answer_index]
         hits = []
         for frame, annotated in question.boxes.items():
-            here = mine[self.boxes.frame[mine] == frame]
+            in_frame = rows[self.boxes.frame[rows] == frame]
             for box in annotated:
-                if (word := self.vocabulary.get(fold(box.label))) is not None:
-                    corners = self.boxes.corners[here[self.boxes.word[here] == word]].astype(np.float32)
+                if (word := self.vocabulary.get(normalise_word(box.label))) is not None:
+                    of_word = in_frame[self.boxes.word[in_frame] == word]
+                    corners = self.boxes.corners[of_word].astype(np.float32)
                     true = np.tile(np.array(box.corners, np.float32), (len(corners), 1))
                     hits.append(bool((voc_iou(corners, true) >= TRUE_POSITIVE_IOU).any()))
         return fmean(hits) if hits else None
 
 
-def counts_by_type(cases: Iterable[Case]) -> dict[str, dict[Cause, int]]:
-    """Question type -> cause -> questions, for the types that there are; first of all, "all"."""
-    counts = {kind: dict.fromkeys(Cause, 0) for kind in ("all", *QUESTION_TYPES)}
-    for case in cases:
-        counts["all"][case.cause] += 1
-        counts[case.kind][case.cause] += 1
+def counts_by_type(answers: Iterable[AnalysedAnswer]) -> dict[str, dict[Outcome, int]]:
+    """Question type -> outcome -> number of questions; first "all", then the types that occur."""
+    counts = {kind: dict.fromkeys(Outcome, 0) for kind in ("all", *QUESTION_TYPES)}
+    for answer in answers:
+        counts["all"][answer.outcome] += 1
+        counts[answer.kind][answer.outcome] += 1
     return {kind: of_kind for kind, of_kind in counts.items() if any(of_kind.values())}
 
 
-def counts_by_link(cases: Iterable[Case]) -> dict[str, dict[Cause, int]]:
-    """Link word -> cause -> questions, for the link words that there are."""
-    counts = {link: dict.fromkeys(Cause, 0) for link in (*LINKS, NO_LINK)}
-    for case in cases:
-        counts[case.link][case.cause] += 1
+def counts_by_link(answers: Iterable[AnalysedAnswer]) -> dict[str, dict[Outcome, int]]:
+    """Link word -> outcome -> number of questions, for the link words that occur."""
+    counts = {link: dict.fromkeys(Outcome, 0) for link in (*LINK_WORDS, NO_LINK)}
+    for answer in answers:
+        counts[answer.link][answer.outcome] += 1
     return {link: of_link for link, of_link in counts.items() if any(of_link.values())}
 
 
-def examples(cases: Sequence[Case], cause: Cause, count: int) -> list[Case]:
-    """Some questions of a cause, evenly spaced in their order: not chosen by how they look."""
-    mine = [case for case in cases if case.cause is cause]
-    if len(mine) <= count:
-        return mine
-    return [mine[i * len(mine) // count] for i in range(count)]
+def examples(answers: Sequence[AnalysedAnswer], outcome: Outcome, count: int) -> list[AnalysedAnswer]:
+    """At most `count` answers with an outcome, evenly spaced in their order so that none is picked by hand."""
+    matching = [answer for answer in answers if answer.outcome is outcome]
+    if len(matching) <= count:
+        return matching
+    return [matching[i * len(matching) // count] for i in range(count)]
 
 
-def to_json(cases: Sequence[Case]) -> dict[str, Any]:
-    """Counts by type, by link word and cause, and every question."""
+def to_json(answers: Sequence[AnalysedAnswer]) -> dict[str, Any]:
+    """Counts by question type and by link word, and every question, as plain values for a JSON file."""
     by_type, by_link = (
-        {name: {cause.value: n for cause, n in row.items()} for name, row in rows.items()}
-        for rows in (counts_by_type(cases), counts_by_link(cases))
+        {name: {outcome.value: n for outcome, n in row.items()} for name, row in rows.items()}
+        for rows in (counts_by_type(answers), counts_by_link(answers))
     )
-    return {"counts": by_type, "counts_by_link": by_link, "questions": [case.to_json() for case in cases]}
+    return {"counts": by_type, "counts_by_link": by_link, "questions": [a.to_json() for a in answers]}

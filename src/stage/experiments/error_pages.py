@@ -1,4 +1,4 @@
-"""Evidence pages of questions of a data set, asked of their films (Fig. 5 of the paper)."""
+"""Evidence pages for the examples of an error analysis (as Fig. 5)."""
 
 from __future__ import annotations
 
@@ -7,73 +7,76 @@ from pathlib import Path
 
 from stage.data.extraction import EPISODES
 from stage.errors import InputError
-from stage.experiments.error_analysis import Case, Cause
+from stage.experiments.error_analysis import AnalysedAnswer, Outcome
 from stage.features.extraction import films_in
+from stage.geometry import span_overlap
 from stage.inference.ask import Answerer
 from stage.metrics.answers import ANSWER_SPAN_IOU
 from stage.page import frames_to_show, render, write_page
-from stage.page.timeline import overlap
 from stage.types import Evidence, Image, Progress
 
 Entry = tuple[Evidence, Mapping[int, Image]]
 
 
 def write_pages(
-    chosen: Mapping[Cause, Sequence[Case]], data: Path, model: str, out: Path, progress: Progress
+    examples: Mapping[Outcome, Sequence[AnalysedAnswer]],
+    data: Path,
+    model: str,
+    out: Path,
+    progress: Progress,
 ) -> tuple[list[Path], list[str]]:
-    """A page for each cause that has cases, OUT/CAUSE.html: paths, and notes on answers that came out differently.
+    """Write a page per outcome that has examples, OUT/OUTCOME.html.
 
-    Films are those of DATA/episodes, with the subtitle files beside them. Raises InputError if one is missing.
+    The model is asked again: about the films in DATA/episodes, with the subtitle files next to them. Returns the
+    pages' paths, and notes on answers that differ from the prediction file. Raises InputError if a film is missing.
     """
     films = films_in(data / EPISODES)
-    cases = [case for of_cause in chosen.values() for case in of_cause]
-    if absent := sorted({case.question.clip for case in cases} - films.keys()):
+    answers = [answer for of_outcome in examples.values() for answer in of_outcome]
+    if absent := sorted({answer.question.clip for answer in answers} - films.keys()):
         raise InputError(f"{data / EPISODES}: has no film of clip {absent[0]}, which has examples")
     answerer = Answerer.from_pretrained(model)
     entries: dict[int, Entry] = {}
-    names = list(dict.fromkeys(case.question.clip for case in cases))
-    for done, name in enumerate(names):
-        progress(done, len(names), name)
-        entries |= _ask(answerer, films[name], [case for case in cases if case.question.clip == name])
+    clips = list(dict.fromkeys(answer.question.clip for answer in answers))
+    for done, clip in enumerate(clips):
+        progress(done, len(clips), clip)
+        entries |= _ask(answerer, films[clip], [answer for answer in answers if answer.question.clip == clip])
     paths = []
-    for cause, of_cause in chosen.items():
-        if of_cause:
-            path = out / f"{cause.name.lower()}.html"
-            title = cause.value[0].upper() + cause.value[1:]
-            write_page(path, render([entries[case.question.qid] for case in of_cause], title=title))
+    for outcome, of_outcome in examples.items():
+        if of_outcome:
+            path = out / f"{outcome.name.lower()}.html"
+            title = outcome.value[0].upper() + outcome.value[1:]
+            write_page(path, render([entries[answer.question.qid] for answer in of_outcome], title=title))
             paths.append(path)
-    return paths, differences(cases, entries)
+    return paths, differences(answers, entries)
 
 
-def _ask(answerer: Answerer, film: Path, cases: Sequence[Case]) -> dict[int, Entry]:
+def _ask(answerer: Answerer, film: Path, answers: Sequence[AnalysedAnswer]) -> dict[int, Entry]:
     subtitles = film.with_suffix(".srt")
     opened = answerer.open(film, subtitles if subtitles.exists() else None)
     entries: dict[int, Entry] = {}
-    for case in cases:
-        evidence = opened.ask_question(case.question)
-        entries[case.question.qid] = evidence, opened.pictures(frames_to_show(evidence))
+    for answer in answers:
+        evidence = opened.ask_question(answer.question)
+        entries[answer.question.qid] = evidence, opened.pictures(frames_to_show(evidence))
     return entries
 
 
-def differences(cases: Sequence[Case], entries: Mapping[int, Entry]) -> list[str]:
-    """Where a page tells another answer than the prediction file, or a span that belongs to another cause."""
+def differences(answers: Sequence[AnalysedAnswer], entries: Mapping[int, Entry]) -> list[str]:
+    """Notes on pages whose answer differs from the prediction file, or whose span gives another outcome."""
     notes = []
-    for case in cases:
-        evidence = entries[case.question.qid][0]
-        asked = f"question {case.question.qid}: the prediction file says"
-        if evidence.prediction.answer_index != case.chosen:
-            file_says = case.question.answers[case.chosen]
+    for answer in answers:
+        evidence = entries[answer.question.qid][0]
+        prefix = f"question {answer.question.qid}: the prediction file says"
+        if evidence.prediction.answer_index != answer.answer_index:
+            in_file = answer.question.answers[answer.answer_index]
             notes.append(
-                f"{asked} {file_says!r}, the model says {evidence.answer!r}; are the predictions this model's?"
+                f"{prefix} {in_file!r}, the model says {evidence.answer!r}; are the predictions this model's?"
             )
-        elif _in_time(evidence.prediction.span, case) != (case.iou >= ANSWER_SPAN_IOU):
-            file_says, says = (f"{a:.1f} to {b:.1f} s" for a, b in (case.span, evidence.prediction.span))
-            notes.append(
-                f"{asked} {file_says}, the model says {says}: by its page it belongs to another cause"
-            )
+        elif _right_moment(evidence.prediction.span, answer) != (answer.iou >= ANSWER_SPAN_IOU):
+            in_file, on_page = (f"{a:.1f} to {b:.1f} s" for a, b in (answer.span, evidence.prediction.span))
+            notes.append(f"{prefix} {in_file}, the model says {on_page}: the page shows another outcome")
     return notes
 
 
-def _in_time(span: tuple[float, float], case: Case) -> bool:
-    assert case.question.span is not None
-    return overlap(span, case.question.span) >= ANSWER_SPAN_IOU
+def _right_moment(span: tuple[float, float], answer: AnalysedAnswer) -> bool:
+    assert answer.question.span is not None
+    return span_overlap(span, answer.question.span) >= ANSWER_SPAN_IOU

@@ -1,4 +1,4 @@
-"""The systems of the tables: each a name for what it changes in a configuration of STAGE in full."""
+"""The systems of the paper's tables, each as overrides of full STAGE's config."""
 
 from __future__ import annotations
 
@@ -8,27 +8,29 @@ from typing import Literal
 
 from stage.errors import InputError
 from stage.model.build import KINDS
-from stage.training.config import NOT_OF_THE_SYSTEM
+from stage.training.config import FEATURE_KEYS
 
 TextKind = Literal["glove", "bert"]
 
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """A row of a table, trained once however many tables show it."""
+    """A system to compare; it is trained once, however many tables show it."""
 
     name: str
-    changes: tuple[str, ...] = ()
-    """As given to `--set`, on top of the configuration."""
+    overrides: tuple[str, ...] = ()
+    """Of the configuration, as given to `--set`."""
     text: TextKind | None = None
-    """Which word vectors the data must have; none if any will do."""
+    """The word vectors that its data must have; None if any will do."""
     localises: bool = True
-    """Whether it learns to find the moment. What is measured without is chance; tables print '-'."""
+    """Whether it learns to predict spans. If not, its spans are chance, and tables show "-"."""
     trained: bool = True
+    """False for a system without weights."""
 
     @property
     def kind(self) -> str:
-        return next((c.partition("=")[2] for c in self.changes if c.startswith("model.kind=")), "longest")
+        """The `kind` of its model configuration."""
+        return next((o.partition("=")[2] for o in self.overrides if o.startswith("model.kind=")), "longest")
 
 
 STAGE = "model.kind=stage"
@@ -59,38 +61,38 @@ SYSTEMS = {
         System("backbone_temporal_glove", BACKBONE_TEMPORAL, text="glove"),
         System("stage_without_spatial", (STAGE, NO_SPATIAL)),
         System("late_fusion_spatial", ("model.kind=late_fusion", "model.encoder=cnn")),
-        # Local features are trained on the true spans, so without temporal supervision they can't be had.
+        # Local features are trained on the true spans, so there are none without temporal supervision.
         System("stage_without_temporal", (STAGE, GLOBAL_ONLY, NO_TEMPORAL)),
     )
 }
 
 
 def text_kind(encoder: str) -> TextKind:
-    """Which of the paper's two kinds of word vectors an encoder's name says: those named for GloVe, or BERT's."""
+    """The kind of word vectors that an encoder computes, by its name: "glove" if that is part of it, else "bert"."""
     return "glove" if "glove" in encoder.lower() else "bert"
 
 
 def settings_for(system: System, settings: Sequence[str]) -> list[str]:
-    """What the user set for all systems, and what this one changes.
+    """The user's settings for all systems, followed by the system's own overrides.
 
-    A model setting that this kind of system doesn't have is left out if another kind has it. Raises InputError if
-    the user sets the kind.
+    A model setting that this kind of system lacks is dropped if another kind has it. Raises InputError if the user
+    sets the kind.
     """
     if any(setting.startswith("model.kind=") for setting in settings):
-        raise InputError("--set model.kind: the rows of the tables choose the kind; choose rows with --rows")
-    return [*(s for s in settings if not _of_another_kind(s, system.kind)), *system.changes]
+        raise InputError("--set model.kind: each row sets its own kind; choose rows with --rows")
+    return [*(s for s in settings if not _of_another_kind(s, system.kind)), *system.overrides]
 
 
 def _of_another_kind(setting: str, kind: str) -> bool:
     section, _, name = setting.partition("=")[0].partition(".")
-    if section != "model" or name in NOT_OF_THE_SYSTEM:
+    if section != "model" or name in FEATURE_KEYS:
         return False
-    having = [other for other, config in KINDS.items() if name in config.model_fields]
-    return bool(having) and kind not in having
+    kinds = [other for other, config in KINDS.items() if name in config.model_fields]
+    return bool(kinds) and kind not in kinds
 
 
 def systems_named(names: Sequence[str]) -> list[str]:
-    """The same names, each once. Raises InputError if one is of no system."""
-    if strangers := [name for name in names if name not in SYSTEMS]:
-        raise InputError(f"--rows {strangers[0]}: there is no such row; choose of {', '.join(SYSTEMS)}")
+    """The names without duplicates. Raises InputError if there is no such system."""
+    if unknown := [name for name in names if name not in SYSTEMS]:
+        raise InputError(f"--rows {unknown[0]}: there is no such row; choose from {', '.join(SYSTEMS)}")
     return list(dict.fromkeys(names))

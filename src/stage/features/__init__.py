@@ -1,1 +1,1 @@
-"""Words and frames to vectors, and where the vectors are kept."""
+"""Word vectors and region features: extraction, projection, storage."""

@@ -1,4 +1,4 @@
-"""Films and texts to vectors in a store."""
+"""Feature extraction: films and texts to features in a store."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ from stage.types import Progress, Regions
 
 T = TypeVar("T")
 
-NOT_FILMS = {*SUFFIXES, ".json", ".txt", ".md"}
-FRAMES_AT_ONCE = 4
-"""No faster with more, and each of a large film takes its part of memory, in the detector too."""
-TEXTS_AT_ONCE = 4096
+IGNORED_SUFFIXES = {*SUFFIXES, ".json", ".txt", ".md"}
+"""Files in a folder of films that are no films."""
+FRAMES_PER_BATCH = 4
+"""Larger batches are no faster, and frames of a large film take much memory, in the detector too."""
+TEXTS_PER_CHUNK = 4096
 
 
 def extract_texts(texts: Collection[str], out: Path, encoder: TextEncoder, progress: Progress) -> None:
-    """Word vectors of texts; those that are in the store already are not made again."""
+    """Compute the word vectors of texts that the store in `out` lacks."""
     store = FeatureStore.create(out, FeatureAttributes(text=encoder.name, text_dim=encoder.dim))
     missing = sorted(t for t in texts if not store.has_text(t))
-    for done, chunk in enumerate(chunked(missing, TEXTS_AT_ONCE)):
-        progress(done * TEXTS_AT_ONCE, len(missing), "texts")
+    for done, chunk in enumerate(chunked(missing, TEXTS_PER_CHUNK)):
+        progress(done * TEXTS_PER_CHUNK, len(missing), "texts")
         store.put_texts(dict(zip(chunk, encoder.encode(chunk), strict=True)))
 
 
@@ -37,60 +38,61 @@ def extract_regions(
     out: Path,
     detector: RegionDetector,
     progress: Progress,
-    wanted: Mapping[str, Sequence[int]] | None = None,
+    clip_frames: Mapping[str, Sequence[int]] | None = None,
 ) -> dict[str, int]:
-    """Regions of every film, or folder of frame images, below a folder. Returns their numbers of frames.
+    """Detect the regions of every film, or folder of frame images, in a folder. Returns clip -> frame count.
 
-    wanted: the numbered frames of a clip to look at; without it every sixth from the first, as for any film. A clip
-    that lacks one of them in the store is looked at anew. Raises InputError if one has no film.
+    clip_frames: clip -> the numbered frames to process; by default all films, every sixth frame from the first. A
+    clip that lacks one of its frames in the store is processed again. Raises InputError if a clip has no film.
     """
-    found = films_in(films)
-    if wanted and (absent := sorted(wanted.keys() - found.keys())):
-        others = f" (and of {len(absent) - 1} more)" if len(absent) > 1 else ""
-        raise InputError(f"{films}: has no film of clip {absent[0]}{others}")
+    paths = films_in(films)
+    if clip_frames and (missing := sorted(clip_frames.keys() - paths.keys())):
+        others = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+        raise InputError(f"{films}: has no film of clip {missing[0]}{others}")
     store = FeatureStore.create(out, FeatureAttributes(regions=detector.name, region_dim=detector.dim))
     counts = {}
-    for done, (name, path) in enumerate(found.items()):
-        progress(done, len(found), name)
-        if wanted is None or name in wanted:
+    for done, (name, path) in enumerate(paths.items()):
+        progress(done, len(paths), name)
+        if clip_frames is None or name in clip_frames:
             film = open_frames(path) if path.is_dir() else open_video(path)
             counts[name] = film.frame_count
-            frames = wanted[name] if wanted else film.model_frames()
+            frames = clip_frames[name] if clip_frames else film.model_frames()
             if not (store.has_clip(name) and store.clip(name).keys() >= set(frames)):
-                # Frames that can't be seen, such as those past the film's end, are known to be empty.
-                unseen = dict.fromkeys(frames, Regions.none(detector.dim))
-                store.put_clip(name, unseen | dict(detect_frames(film, frames, detector)))
+                # Frames that can't be read, such as those past the film's end, are stored as empty.
+                unread = dict.fromkeys(frames, Regions.empty(detector.dim))
+                store.put_clip(name, unread | dict(detect_frames(film, frames, detector)))
     return counts
 
 
 def detect_frames(
     video: Video | FrameFolder, frames: Iterable[int], detector: RegionDetector
 ) -> Iterator[tuple[int, Regions]]:
-    """The regions of numbered frames, in batches."""
-    for batch in chunked(video.frames(tuple(frames)), FRAMES_AT_ONCE):
-        found = detector.detect([image for _, image in batch])
-        yield from zip((frame for frame, _ in batch), found, strict=True)
+    """Detect the regions of numbered frames in batches: (frame, regions) pairs."""
+    for batch in chunked(video.frames(tuple(frames)), FRAMES_PER_BATCH):
+        detected = detector.detect([image for _, image in batch])
+        yield from zip((frame for frame, _ in batch), detected, strict=True)
 
 
 def films_in(folder: Path) -> dict[str, Path]:
     """Clip -> its film, or its folder of frame images. Raises InputError if there are none."""
     if not folder.is_dir():
-        raise InputError(f"{folder}: is no folder of films")
-    found: dict[str, Path] = {}
+        raise InputError(f"{folder}: is not a folder of films")
+    films: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        if not path.name.startswith(".") and (path.is_dir() or path.suffix.lower() not in NOT_FILMS):
+        if not path.name.startswith(".") and (path.is_dir() or path.suffix.lower() not in IGNORED_SUFFIXES):
             name = path.name if path.is_dir() else path.stem
-            if name in found:
+            if name in films:
                 raise InputError(
-                    f"{folder}: {found[name].name} and {path.name} are of one name; move one away"
+                    f"{folder}: {films[name].name} and {path.name} have the same clip name; move one away"
                 )
-            found[name] = path
-    if not found:
-        raise InputError(f"{folder}: holds no films and no folders of frames")
-    return found
+            films[name] = path
+    if not films:
+        raise InputError(f"{folder}: contains no films and no folders of frames")
+    return films
 
 
-def chunked(things: Iterable[T], size: int) -> Iterator[list[T]]:
-    iterator = iter(things)
+def chunked(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Lists of `size` consecutive items; the last may be shorter."""
+    iterator = iter(items)
     while chunk := list(islice(iterator, size)):
         yield chunk

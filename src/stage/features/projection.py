@@ -1,4 +1,4 @@
-"""Principal components of features: the paper takes those of regions from 2048 to 300 numbers. Whitened if wanted."""
+"""PCA of features, optionally whitened (the paper: regions to 300 dimensions)."""
 
 from __future__ import annotations
 
@@ -9,27 +9,29 @@ import numpy as np
 
 from stage.errors import InputError
 from stage.types import Array, Regions
+from stage.wording import counted
 
 WHITENING_FLOOR = 0.05
-"""Share of the mean variance that is added to each component's, so that what hardly varies is not blown up."""
+"""Fraction of the mean variance that is added to each component's, so that whitening doesn't amplify noise."""
 
-ARRAYS_AT_ONCE = 512
-"""Arrays that go through a projection as one product: regions of as many frames, words of as many texts."""
+ARRAYS_PER_PRODUCT = 512
+"""Arrays (regions of a frame, words of a text) that are projected in one matrix product."""
 
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """Subtract the mean, then project on the components."""
+    """Principal component analysis: subtract the mean, project on the components."""
 
     mean: Array
     """(D,)"""
     components: Array
-    """(dim, D) orthonormal; each over its standard deviation if they whiten"""
+    """(dim, D) orthonormal; divided by their standard deviations if they whiten"""
     explained: float
-    """Share of the variance that is kept."""
+    """Fraction of the variance that is kept."""
 
     @property
     def dim(self) -> int:
+        """Number of components."""
         return len(self.components)
 
     def apply(self, features: Array) -> Array:
@@ -37,16 +39,17 @@ class Projection:
         projected: Array = ((features - self.mean) @ self.components.T).astype(np.float32)
         return projected
 
-    def apply_to_each(self, arrays: Sequence[Array]) -> list[Array]:
-        """The same for many arrays (n, D), in few products: a long film has too many rows for one."""
+    def apply_to_all(self, arrays: Sequence[Array]) -> list[Array]:
+        """Like `apply`, but for many arrays (n, D), in few products: a long film has too many rows for one."""
         projected: list[Array] = []
-        for first in range(0, len(arrays), ARRAYS_AT_ONCE):
-            some = arrays[first : first + ARRAYS_AT_ONCE]
-            ends = np.cumsum([len(array) for array in some])
-            projected += np.split(self.apply(np.concatenate(some)), ends[:-1])
+        for first in range(0, len(arrays), ARRAYS_PER_PRODUCT):
+            chunk = arrays[first : first + ARRAYS_PER_PRODUCT]
+            ends = np.cumsum([len(array) for array in chunk])
+            projected += np.split(self.apply(np.concatenate(chunk)), ends[:-1])
         return projected
 
     def to_arrays(self) -> dict[str, Array]:
+        """For a file: mean, components, explained."""
         return {
             "mean": self.mean,
             "components": self.components,
@@ -55,36 +58,37 @@ class Projection:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array]) -> Projection:
+        """The inverse of `to_arrays`."""
         return cls(arrays["mean"], arrays["components"], float(arrays["explained"][0]))
 
 
 @dataclass(frozen=True, slots=True)
 class Projections:
-    """What word vectors and region features go through before a model reads them; none: nothing."""
+    """How word vectors and region features are projected before a model reads them; None: they are not."""
 
     words: Projection | None = None
     regions: Projection | None = None
 
-    def of_words(self, vectors: Sequence[Array]) -> list[Array]:
-        """Word vectors of some texts, each (words, D)."""
-        return self.words.apply_to_each(vectors) if self.words else list(vectors)
+    def project_words(self, vectors: Sequence[Array]) -> list[Array]:
+        """Project the word vectors of several texts, each (words, D)."""
+        return self.words.apply_to_all(vectors) if self.words else list(vectors)
 
-    def region_dim(self, found: int) -> int:
-        """Size of a region's vector as a model reads it, where the detector gives `found` numbers."""
-        return self.regions.dim if self.regions else found
+    def region_dim(self, detector_dim: int) -> int:
+        """Size of a region's feature as a model reads it, for a detector with features of `detector_dim`."""
+        return self.regions.dim if self.regions else detector_dim
 
-    def of_regions(self, found: Mapping[int, Regions], count: int) -> dict[int, Regions]:
-        """The `count` best regions of each frame."""
-        features = [regions.features[:count] for regions in found.values()]
+    def project_regions(self, detected: Mapping[int, Regions], count: int) -> dict[int, Regions]:
+        """The `count` best regions of each frame, their features projected. detected: numbered frame -> regions"""
+        features = [regions.features[:count] for regions in detected.values()]
         if self.regions:
-            features = self.regions.apply_to_each(features)
+            features = self.regions.apply_to_all(features)
         return {
-            frame: Regions(regions.boxes[:count], regions.scores[:count], mine, regions.labels[:count])
-            for (frame, regions), mine in zip(found.items(), features, strict=True)
+            frame: Regions(regions.boxes[:count], regions.scores[:count], projected, regions.labels[:count])
+            for (frame, regions), projected in zip(detected.items(), features, strict=True)
         }
 
     def to_arrays(self) -> dict[str, Array]:
-        """Named "words.mean" and so on."""
+        """For a file: "words.mean", "words.components" and so on."""
         return {
             f"{field.name}.{name}": array
             for field in fields(self)
@@ -94,42 +98,44 @@ class Projections:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Array]) -> Projections:
-        def named(kind: str) -> Projection | None:
-            mine = {name.removeprefix(kind): a for name, a in arrays.items() if name.startswith(kind)}
-            return Projection.from_arrays(mine) if mine else None
+        """The inverse of `to_arrays`."""
 
-        return cls(*(named(f"{field.name}.") for field in fields(cls)))
+        def with_prefix(prefix: str) -> Projection | None:
+            own = {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
+            return Projection.from_arrays(own) if own else None
+
+        return cls(*(with_prefix(f"{field.name}.") for field in fields(cls)))
 
 
 def fit_projection(batches: Iterable[Array], components: int, *, whiten: bool = False) -> Projection:
-    """Find the components a batch (n, D) at a time. Raises InputError if there is too little to find them in.
+    """Fit a projection incrementally, on batches (n, D). Raises InputError if there are too few vectors.
 
-    whiten: scale them so that all vary by (almost) as much, WHITENING_FLOOR apart.
+    whiten: scale the components to unit variance, except for WHITENING_FLOOR.
     """
     from sklearn.decomposition import IncrementalPCA
 
     pca = IncrementalPCA(n_components=components)
-    waiting: list[Array] = []
+    pending: list[Array] = []
     for batch in batches:
         if batch.shape[1] < components:
-            raise InputError(f"features have {batch.shape[1]} numbers; ask for that many components or fewer")
-        waiting.append(batch)
-        if sum(map(len, waiting)) >= max(2048, 2 * components):
-            pca.partial_fit(np.concatenate(waiting))
-            waiting = []
-    rest = np.concatenate(waiting) if waiting else np.zeros((0, 1), np.float32)
+            raise InputError(f"features have {batch.shape[1]} dimensions; ask for at most as many components")
+        pending.append(batch)
+        if sum(map(len, pending)) >= max(2048, 2 * components):
+            pca.partial_fit(np.concatenate(pending))
+            pending = []
+    rest = np.concatenate(pending) if pending else np.zeros((0, 1), np.float32)
     if len(rest) >= components:
         pca.partial_fit(rest)
     if not hasattr(pca, "components_"):
         raise InputError(
-            f"{len(rest)} vectors are too few for {components} components; use more clips or fewer components, "
-            "or don't whiten"
+            f"there are {counted(len(rest), 'vector')}, too few for {counted(components, 'component')}; use more "
+            "clips or fewer components, or don't whiten"
         )
-    found, variance = pca.components_, pca.explained_variance_
+    axes, variance = pca.components_, pca.explained_variance_
     if whiten:
-        found = found / np.sqrt(variance + WHITENING_FLOOR * variance.mean())[:, None]
+        axes = axes / np.sqrt(variance + WHITENING_FLOOR * variance.mean())[:, None]
     return Projection(
         pca.mean_.astype(np.float32),
-        found.astype(np.float32),
+        axes.astype(np.float32),
         float(pca.explained_variance_ratio_.sum()),
     )

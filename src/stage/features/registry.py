@@ -1,4 +1,4 @@
-"""Text encoders and region detectors by name."""
+"""Registry: text encoders and region detectors by name."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from stage.features.protocols import RegionDetector, TextEncoder
 
 
 def load_text_encoder(spec: str) -> TextEncoder:
-    """The packaged BERT ("minilm") or GloVe ("glove"), a GloVe text file, or a BERT (folder, or name on the hub).
+    """Load the packaged BERT ("minilm") or GloVe ("glove"), a GloVe text file, or a BERT folder or hub name.
 
-    An encoder's `name` is also a spec of it. Only a hub name reaches for a network. Raises InputError if there is
-    no such encoder.
+    An encoder's `name` is also a valid spec. Only a hub name uses the network. Raises InputError if there is no
+    such encoder.
     """
     kind = PACKAGED_GLOVE if spec == PACKAGED_GLOVE_NAME else without_digest(spec)
     if kind == PACKAGED_GLOVE or Path(kind).is_file():
@@ -34,10 +34,10 @@ def load_text_encoder(spec: str) -> TextEncoder:
 
 
 def load_detector(spec: str) -> RegionDetector:
-    """The packaged detector ("stage"), or an object detector of transformers: a folder, or a name on the hub.
+    """Load the packaged detector ("stage"), or an object detector of transformers: a folder or a hub name.
 
-    "concepts:" and a text encoder: the packaged one's regions, described by the words of their labels. A detector's
-    `name` is also a spec of it. Raises InputError if there is no such detector.
+    "concepts:" followed by the spec of a text encoder: visual concepts, with the regions of the packaged detector.
+    A detector's `name` is also a valid spec. Raises InputError if there is no such detector.
     """
     if spec.startswith(VISUAL_CONCEPTS):
         from stage.features.regions.visual_concepts import ConceptDetector
@@ -47,8 +47,8 @@ def load_detector(spec: str) -> RegionDetector:
         )
     if spec == RELEASED_REGIONS:
         raise InputError(
-            f"{spec}: the features of the authors' release are files alone, nothing here makes them from a film; "
-            "ask the model about a folder of them, with `stage predict`"
+            f"{spec}: the authors' released features exist as files only and can't be computed from a film; "
+            "use this model with a folder of them, with `stage predict`"
         )
     if without_digest(spec) == PACKAGED_DETECTOR:
         from stage.features.regions.packaged import StageDetector

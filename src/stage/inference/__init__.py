@@ -1,1 +1,1 @@
-"""A trained model put to work: predictions, scores, answers about a film, and their evidence."""
+"""Using trained models: predictions, scores, questions about films, evidence."""

@@ -1,4 +1,4 @@
-"""Evidence as plain JSON, for other programs."""
+"""The evidence for an answer, and its JSON form."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from stage.annotation.concept_words import concept_words, is_content_word
 from stage.data.examples import Example
 from stage.inference.predict import grounded_words, make_predictions
-from stage.model.stage import BatchPrediction
+from stage.model.outputs import BatchPrediction
 from stage.types import (
     FRAMES_PER_SECOND,
     Array,
@@ -25,7 +25,7 @@ from stage.types import (
 
 
 def to_json(evidence: Evidence) -> dict[str, Any]:
-    """Everything that is known of an answer. Times in seconds, boxes in pixels [left, top, right, bottom]."""
+    """The evidence as plain values for a JSON file. Times in seconds, boxes [left, top, right, bottom] in pixels."""
     question, prediction = evidence.question, evidence.prediction
     return {
         "question": question.text,
@@ -81,41 +81,49 @@ def _moment(moment: Moment) -> dict[str, Any]:
 
 
 def make_evidence(
-    answered: BatchPrediction, example: Example, clip: Clip, known: Sequence[str], notes: tuple[str, ...]
+    batch_prediction: BatchPrediction,
+    example: Example,
+    clip: Clip,
+    known_concepts: Sequence[str],
+    notes: tuple[str, ...],
 ) -> Evidence:
-    """What the model says of the only question of a batch, with what it looked at in every frame."""
-    prediction = within_film(make_predictions(answered, [example], frozenset(known))[0], clip)
+    """The evidence for the only question of a batch: its prediction, and grounding and attention in each frame."""
+    known = frozenset(known_concepts)
+    prediction = clamp_spans(make_predictions(batch_prediction, [example], known)[0], clip)
     k = prediction.answer_index
-    concepts = concept_words(example.question.hypotheses[k], frozenset(known))
-    start, end = (p[0, k].tolist() for p in (answered.start_probabilities, answered.end_probabilities))
-    regions, words = answered.grounded.region_scores, answered.grounded.subtitle_scores
+    concepts = concept_words(example.question.hypotheses[k], known)
+    start = batch_prediction.start_probabilities[0, k].tolist()
+    end = batch_prediction.end_probabilities[0, k].tolist()
+    region_scores = batch_prediction.output.region_scores
+    subtitle_scores = batch_prediction.output.subtitle_scores
     moments = []
     for t, frame in enumerate(example.frames):
         grounding: tuple[WordBoxes, ...] = ()
-        if regions is not None:
+        if region_scores is not None:
             lowered = frozenset(c.lower() for c in concepts)
-            found = grounded_words(example, regions[0].float().cpu().numpy(), [t], lowered, [k])
-            grounding = tuple(w for w in found if w.boxes)
+            words = grounded_words(example, region_scores[0].float().cpu().numpy(), [t], lowered, [k])
+            grounding = tuple(w for w in words if w.boxes)
         attended = (
-            attended_sentences(example, clip, words[0, t, k].float().cpu().numpy(), t, k)
-            if words is not None
+            attended_sentences(example, clip, subtitle_scores[0, t, k].float().cpu().numpy(), t, k)
+            if subtitle_scores is not None
             else ()
         )
         moments.append(Moment(frame, start[t], end[t], grounding, attended))
     return Evidence(clip, example.question, prediction, concepts, tuple(moments), notes)
 
 
-def within_film(prediction: Prediction, clip: Clip) -> Prediction:
-    """The same with spans cut where the film ends: the last frame stands for two seconds, which it may not have."""
-    return replace(prediction, spans=tuple(map(clip.cut, prediction.spans)))
+def clamp_spans(prediction: Prediction, clip: Clip) -> Prediction:
+    """A prediction with its spans limited to the clip: the last frame stands for two seconds, some past the end."""
+    return replace(prediction, spans=tuple(map(clip.clamp, prediction.spans)))
 
 
 def attended_sentences(
     example: Example, clip: Clip, scores: Array, t: int, k: int
 ) -> tuple[AttendedSentence, ...]:
-    """How much the content words of hypothesis k attend to the words of a frame's sentences.
+    """The attention of the content words of hypothesis k to the words of a frame's sentences.
 
-    scores: (L_h, L_s) similarity of hypothesis and subtitle words at frame position t.
+    scores: (L_h, L_s) similarity of hypothesis and subtitle words at frame position t. A word's weight is its largest
+    attention weight (softmax over the frame's words) among the content words.
     """
     length = len(example.subtitles[t])
     words = example.question.hypotheses[k].split()[: len(example.hypotheses[k])]
@@ -125,7 +133,7 @@ def attended_sentences(
     attended, first = [], 0
     for i in example.sentences[t]:
         sentence = clip.sentences[i]
-        mine = weights[first : first + len(sentence.words)].tolist()
+        own = weights[first : first + len(sentence.words)].tolist()
         first += len(sentence.words)
-        attended.append(AttendedSentence(sentence, tuple(mine + [0.0] * (len(sentence.words) - len(mine)))))
+        attended.append(AttendedSentence(sentence, tuple(own + [0.0] * (len(sentence.words) - len(own)))))
     return tuple(attended)

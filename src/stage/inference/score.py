@@ -1,4 +1,4 @@
-"""Trained models asked all questions of a set: their predictions, and the scores of these."""
+"""A model's predictions for a whole question set, and their scores."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 from stage.annotation.predictions import PredictionTable, join_tables, tabulate_predictions
 from stage.annotation.vocabulary import build_vocabulary
-from stage.data.loading import answering_loader
+from stage.data.loading import inference_loader
 from stage.data.question_set import QuestionSet
 from stage.inference.model_folder import TrainedModel
 from stage.inference.predict import make_predictions
@@ -21,42 +21,42 @@ from stage.runtime.hardware import best_device, bfloat16_is_fast
 from stage.types import Prediction, Question
 
 
-def evaluate_model(trained: TrainedModel, questions: QuestionSet, device: str | None = None) -> Scores:
-    """The scores of a model on all questions of a set. device: "cpu", "cuda" or by default the fastest there is."""
+def evaluate_model(model: TrainedModel, questions: QuestionSet, device: str | None = None) -> Scores:
+    """Score a model on all questions of a set. device: "cpu" or "cuda"; by default a GPU if there is one."""
     vocabulary = build_vocabulary(questions.questions)
-    batches = _predict_batches(trained, questions, for_scores=True, device=device)
+    batches = _predict_batches(model, questions, for_scores=True, device=device)
     table = join_tables([tabulate_predictions(predictions, vocabulary) for predictions in batches])
-    return scores_of(table, questions.questions, trained.stage.config)
+    return scores_of(table, questions.questions, model.model.config)
 
 
-def scores_of(table: PredictionTable, questions: Sequence[Question], system: SystemConfig) -> Scores:
-    """Scores of the predictions of a system; of the answers alone if it does not localise."""
+def scores_of(table: PredictionTable, questions: Sequence[Question], config: SystemConfig) -> Scores:
+    """Score the predictions of a system; without scores of spans if it does not localise."""
     scores = evaluate(table, questions)
-    return scores if system.localises else scores.without_spans()
+    return scores if config.localises else scores.without_spans()
 
 
-def predict_all(trained: TrainedModel, questions: QuestionSet, *, fast: bool = False) -> Iterator[Prediction]:
-    """Predictions for all questions of a set, clip by clip; fast: in bfloat16 where that pays, not in float32."""
-    return chain.from_iterable(_predict_batches(trained, questions, for_scores=False, fast=fast))
+def predict_all(model: TrainedModel, questions: QuestionSet, *, fast: bool = False) -> Iterator[Prediction]:
+    """Predictions for all questions of a set, clip by clip. fast: in bfloat16 if the device is fast in it."""
+    return chain.from_iterable(_predict_batches(model, questions, for_scores=False, fast=fast))
 
 
 def _predict_batches(
-    trained: TrainedModel,
+    model: TrainedModel,
     questions: QuestionSet,
     *,
     for_scores: bool,
     fast: bool = False,
     device: str | None = None,
 ) -> Iterator[list[Prediction]]:
-    questions.projections = trained.projections
-    concepts = set(trained.concepts)
-    model = trained.stage
-    if isinstance(model, ExportedStage):  # its graphs are of the CPU
+    questions.projections = model.projections
+    concepts = set(model.concepts)
+    system = model.model
+    if isinstance(system, ExportedStage):  # its graphs run on the CPU only
         device = "cpu"
     elif (device := device or best_device()) != "cpu":
-        model = deepcopy(model).to(device)
-    short = fast and bfloat16_is_fast(device)
-    for batch, examples in answering_loader(questions):
-        with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=short):
-            answered = model.answer(batch.to(device))
-        yield make_predictions(answered, examples, concepts, for_scores=for_scores)
+        system = deepcopy(system).to(device)
+    in_bfloat16 = fast and bfloat16_is_fast(device)
+    for batch, examples in inference_loader(questions):
+        with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=in_bfloat16):
+            batch_prediction = system.answer(batch.to(device))
+        yield make_predictions(batch_prediction, examples, concepts, for_scores=for_scores)

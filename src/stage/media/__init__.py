@@ -1,1 +1,1 @@
-"""A film file to numbered frames, a subtitle file to timed sentences, and which sentences belong to a frame."""
+"""Film files to numbered frames, subtitle files to timed sentences."""

@@ -1,4 +1,4 @@
-"""Which sentences are spoken around a frame."""
+"""Subtitle alignment: the two sentences nearest to each frame (Sec. 4.1)."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import numpy as np
 from stage.types import FRAMES_PER_SECOND, Sentence
 
 NEIGHBOURS = 2
+"""Sentences aligned with each frame (Sec. 4.1)."""
 
 
 def aligned_sentences(frames: Sequence[int], sentences: Sequence[Sentence]) -> list[tuple[int, ...]]:
     """For each numbered frame, the two sentences whose start times are nearest (Sec. 4.1), in the text's order.
 
-    Indices into `sentences`, which need not be sorted; fewer than two if there are fewer sentences. Of equally
-    near ones those that come earlier in the text.
+    Returns indices into `sentences`, which need not be sorted; fewer than two if there are fewer sentences. Ties
+    go to the sentence that comes earlier in the text.
     """
     if not sentences:
         return [()] * len(frames)
@@ -30,10 +31,10 @@ def aligned_sentences(frames: Sequence[int], sentences: Sequence[Sentence]) -> l
 
 
 def _candidates(starts: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Places in the sorted `starts` among which the two nearest to each time are: (T, 5), and which exist.
+    """Positions in the sorted `starts` that include the two nearest to each time, (T, 5), and which are valid.
 
-    After a time, the next two. Before it, the first two of the sentences that share the latest start, and the
-    first of those that share the start before: among equal starts the earlier in the text comes first.
+    After a time: the next two. Before it: the first two sentences that share the latest start, and the first of
+    those that share the start before that; equal starts are in the text's order.
     """
     after = np.searchsorted(starts, times, side="left")
     latest = np.searchsorted(starts, starts[np.maximum(after - 1, 0)], side="left")

@@ -1,8 +1,8 @@
-"""The pictures of a film at chosen times, decoding as few others as can be.
+"""Decoding and seeking: the frames of a film at given times, and few others.
 
-Pictures depend on those before them, back to the last key picture. Films are read packet by packet, which is
-cheap; packets that a later key picture makes needless are dropped undecoded. Only far leaps are sought, since
-what a seek finds differs from container to container, and where it lands is checked.
+A frame depends on those before it, back to the last keyframe. Reading packets is cheap, decoding them is not:
+packets that a later keyframe makes unnecessary are dropped undecoded. Only long jumps seek, since where a seek
+lands differs from container to container, and the landing point is checked.
 """
 
 from __future__ import annotations
@@ -22,54 +22,56 @@ from av.video.stream import VideoStream
 from stage.types import Image
 
 SEEK_AHEAD = 20.0
-"""Seconds; what is further ahead is sought, what is nearer is read up to."""
+"""Seconds; a time further ahead than this is reached by seeking, a nearer one by reading on."""
 SEEK_MARGIN = 3.0
-"""Seconds by which a seek aims early: some containers land between key pictures."""
-MOST_PENDING = 2000
-"""Packets that wait undecoded at most, which bounds memory in films with few key pictures."""
-LONGEST_ROUNDING = 0.02
-USUAL_RATE = Fraction(25)
+"""Seconds by which a seek aims early: in some containers it lands between keyframes."""
+MAX_PENDING = 2000
+"""Undecoded packets held at most, which bounds memory in films with few keyframes."""
+MAX_ROUNDING = 0.02
+"""Seconds of rounding error in time stamps that are allowed for at most."""
+DEFAULT_RATE = Fraction(25)
+"""Frames per second of a film that doesn't specify it."""
 
 
 def open_container(path: Path) -> InputContainer:
-    """Open a file for reading, and no other: playlists in it can't lead to the network."""
+    """Open this file and no other: a playlist in it can't lead to the network."""
     return av.open(str(path.absolute()), metadata_errors="ignore", options={"protocol_whitelist": "file"})
 
 
-def picture_track(container: InputContainer) -> VideoStream | None:
-    """The first track of moving pictures; the cover of an album is none."""
+def video_track(container: InputContainer) -> VideoStream | None:
+    """The first video track; cover art doesn't count."""
     tracks = (t for t in container.streams.video if not t.disposition & av.stream.Disposition.attached_pic)
     return next(tracks, None)
 
 
-def picture_rate(track: VideoStream) -> Fraction:
-    """Pictures a second, as far as the file says."""
-    return track.guessed_rate or track.average_rate or USUAL_RATE
+def frame_rate(track: VideoStream) -> Fraction:
+    """Frames per second, as specified in the file."""
+    return track.guessed_rate or track.average_rate or DEFAULT_RATE
 
 
-def seconds(picture: VideoFrame) -> float:
-    """When a picture is shown, on the file's own clock."""
-    assert picture.pts is not None
-    assert picture.time_base is not None
-    return float(picture.pts * picture.time_base)
+def timestamp(frame: VideoFrame) -> float:
+    """When a frame is shown: seconds on the file's own clock."""
+    assert frame.pts is not None
+    assert frame.time_base is not None
+    return float(frame.pts * frame.time_base)
 
 
-def upright(picture: VideoFrame, size: tuple[int, int] | None = None) -> Image:
-    """A picture as (height, width, 3) RGB, turned as the camera was held, scaled to (width, height)."""
-    turns = round(picture.rotation / 90) % 4
+def upright(frame: VideoFrame, size: tuple[int, int] | None = None) -> Image:
+    """A frame as a (height, width, 3) RGB image, rotated as the file specifies and scaled to (width, height)."""
+    turns = round(frame.rotation / 90) % 4
     width, height = size or (None, None)
     if turns % 2:
         width, height = height, width
     pixels = (
-        picture.reformat(width=width, height=height, format="rgb24").to_ndarray().astype(np.uint8, copy=False)
+        frame.reformat(width=width, height=height, format="rgb24").to_ndarray().astype(np.uint8, copy=False)
     )
     return np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels
 
 
-class PictureReader:
-    """Gives the pictures of a film at increasing times; holds one or two of them in memory.
+class FrameReader:
+    """Reads the frames of a film at increasing times, with one or two of them in memory.
 
-    Films without time stamps are taken to show `picture_rate` pictures a second from 0.
+    Films without time stamps are assumed to show `frame_rate` frames per second from 0.
     """
 
     def __init__(self, path: Path) -> None:
@@ -77,7 +79,7 @@ class PictureReader:
         self._seeks = self._skips = True
         self._open()
 
-    def __enter__(self) -> PictureReader:
+    def __enter__(self) -> FrameReader:
         return self
 
     def __exit__(
@@ -85,58 +87,58 @@ class PictureReader:
     ) -> None:
         self._container.close()
 
-    def picture_at(self, time: float) -> VideoFrame | None:
-        """The last picture that begins at `time` (seconds on the file's own clock) plus half a picture's length.
+    def frame_at(self, time: float) -> VideoFrame | None:
+        """The last frame that begins by `time` (seconds on the file's own clock) plus half a frame's duration.
 
-        The first picture for times before it; none if the film has no picture that can be decoded. `time` must
-        not be less than in the call before.
+        The first frame for times before it; None if the film has no frame that can be decoded. `time` must not
+        be less than in the previous call.
         """
         time += self._rounding
-        leapt = self._leap(time)
+        jumped = self._jump(time)
         self._decode_until(time)
-        if leapt and self._shown is None:  # this key picture was none: nothing can be left out
+        if jumped and self._current is None:  # the keyframe couldn't be decoded on its own: decode everything
             self._seeks = self._skips = False
             self._reopen()
             self._decode_until(time)
-        return self._shown or self._ahead
+        return self._current or self._following
 
     def _open(self) -> None:
         self._container = open_container(self._path)
-        track = picture_track(self._container)
+        track = video_track(self._container)
         assert track is not None
         self._track = track
         self._track.thread_type = "AUTO"
-        self._rounding = min(0.5 / float(picture_rate(track)), LONGEST_ROUNDING)
+        self._rounding = min(0.5 / float(frame_rate(track)), MAX_ROUNDING)
         self._position = (self._container.start_time or 0) / av.time_base
-        self._counted = 0
-        self._forget()
+        self._frames_decoded = 0
+        self._reset()
 
     def _reopen(self) -> None:
         self._container.close()
         self._open()
 
-    def _forget(self) -> None:
-        """Start anew where the container stands."""
+    def _reset(self) -> None:
+        """Restart from the container's current position."""
         self._packets = self._container.demux(self._track)
         self._pending: deque[Packet[VideoStream]] = deque()
-        self._forget_pictures()
+        self._reset_frames()
 
-    def _forget_pictures(self) -> None:
+    def _reset_frames(self) -> None:
         self._decoded: deque[VideoFrame] = deque()
-        self._shown: VideoFrame | None = None
-        self._ahead: VideoFrame | None = None
+        self._current: VideoFrame | None = None
+        self._following: VideoFrame | None = None
 
-    def _leap(self, time: float) -> bool:
-        """Go to the last key picture before `time`; False if decoding simply goes on."""
+    def _jump(self, time: float) -> bool:
+        """Go to the last keyframe before `time`; False if decoding simply continues."""
         sought = self._seeks and time - self._position > SEEK_AHEAD and self._seek(time)
         return (self._skips and self._skip(time)) or sought
 
     def _seek(self, time: float) -> bool:
-        """Go somewhere before a key picture that is shown before `time`, or back to the film's beginning."""
+        """Seek to the last keyframe before `time`; if that fails, go back to the film's beginning, return False."""
         target = int((time - SEEK_MARGIN) * av.time_base)
         try:
             self._container.seek(target)
-            self._forget()
+            self._reset()
             self._position = -np.inf
             if self._skip(time):
                 return True
@@ -147,7 +149,7 @@ class PictureReader:
         return False
 
     def _skip(self, time: float) -> bool:
-        """Read up to `time`, dropping what precedes the last key picture there; False if there is none."""
+        """Read up to `time`, dropping the packets before the last keyframe there; False if there is none."""
         found = False
         waiting, self._pending = self._pending, deque()
         while packet := waiting.popleft() if waiting else self._read_until(time):
@@ -157,14 +159,14 @@ class PictureReader:
             self._pending.append(packet)
         if found:
             self._track.codec_context.flush_buffers()
-            self._forget_pictures()
+            self._reset_frames()
         return found
 
     def _read_until(self, time: float) -> Packet[VideoStream] | None:
-        return self._read() if self._position <= time and len(self._pending) < MOST_PENDING else None
+        return self._read() if self._position <= time and len(self._pending) < MAX_PENDING else None
 
     def _read(self) -> Packet[VideoStream] | None:
-        """The next packet; none at the end, or where the file breaks off."""
+        """The next packet; None at the end, or where the file is truncated."""
         try:
             packet = next(self._packets, None)
         except av.error.FFmpegError:
@@ -173,20 +175,20 @@ class PictureReader:
             stamp = packet.pts if packet.dts is None else packet.dts
             if stamp is not None:
                 self._position = float(stamp * packet.time_base)
-            elif packet.size:  # no time stamps: pictures have to be counted
+            elif packet.size:  # no time stamps: frames have to be counted
                 self._seeks = self._skips = False
                 self._position = np.inf
         return packet
 
     def _decode_until(self, time: float) -> None:
-        while (picture := self._ahead or self._next()) is not None:
-            self._ahead = picture
-            if seconds(picture) > time:
+        while (frame := self._following or self._next()) is not None:
+            self._following = frame
+            if timestamp(frame) > time:
                 return
-            self._shown, self._ahead = picture, None
+            self._current, self._following = frame, None
 
     def _next(self) -> VideoFrame | None:
-        """The next picture in the order they are shown; damaged packets are passed over."""
+        """The next frame in the order of display; damaged packets are skipped."""
         while not self._decoded:
             packet = self._pending.popleft() if self._pending else self._read()
             if packet is None:
@@ -195,8 +197,8 @@ class PictureReader:
                 self._decoded.extend(self._track.decode(packet))
             except av.error.FFmpegError:
                 continue
-        picture = self._decoded.popleft()
-        if picture.pts is None:
-            picture.pts, picture.time_base = self._counted, 1 / picture_rate(self._track)
-        self._counted += 1
-        return picture
+        frame = self._decoded.popleft()
+        if frame.pts is None:
+            frame.pts, frame.time_base = self._frames_decoded, 1 / frame_rate(self._track)
+        self._frames_decoded += 1
+        return frame

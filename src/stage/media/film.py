@@ -1,4 +1,4 @@
-"""A film with what is said in it: the two files that a question is about, opened and held against each other."""
+"""A film with its subtitles: both files opened and checked for overlap."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from stage.types import Clip, Sentence
 
 @dataclass(frozen=True, slots=True)
 class Film:
-    """Pictures and sentences of one film."""
+    """A video with its subtitle sentences."""
 
     video: Video
     sentences: tuple[Sentence, ...]
-    """None for a film without subtitles."""
+    """Sorted by start; empty for a film without subtitles."""
     notes: tuple[str, ...]
-    """What was repaired or is missing, to be put before the user."""
+    """Messages to the user about what was repaired or is missing."""
 
     @property
     def clip(self) -> Clip:
+        """The whole film as one clip."""
         return Clip(
             self.video.name, self.video.frame_count, self.video.width, self.video.height, self.sentences
         )
@@ -30,12 +31,12 @@ class Film:
 def open_film(video: str | Path, subtitles: str | Path | None = None) -> Film:
     """Open a film and its subtitle file; without one, the film's own subtitle track is read, if it has one.
 
-    Little is decoded, and no model is needed. Raises InputError if either file can't be used, or the subtitles are
-    those of another film.
+    Little is decoded, and no model is needed. Raises InputError if either file can't be used, or if the subtitles
+    belong to another film.
     """
     opened = open_video(Path(video))
-    found = read_subtitles(Path(subtitles)) if subtitles is not None else subtitles_of(opened.path)
-    if found is None:
-        return Film(opened, (), (*opened.notes, "no subtitles: the pictures alone are asked"))
-    beyond = check_overlap(found.sentences, opened.duration)
-    return Film(opened, found.sentences, (*opened.notes, *found.notes, *beyond))
+    read = read_subtitles(Path(subtitles)) if subtitles is not None else subtitles_of(opened.path)
+    if read is None:
+        return Film(opened, (), (*opened.notes, "no subtitles: answered from the frames alone"))
+    overlap_notes = check_overlap(read.sentences, opened.duration)
+    return Film(opened, read.sentences, (*opened.notes, *read.notes, *overlap_notes))

@@ -1,4 +1,7 @@
-"""A folder of frame images, as TVQA ships its clips: 3 a second, numbered from 1 (00001.jpg, 00002.jpg, ...)."""
+"""Folders of numbered frame images at 3 per second, as TVQA ships its clips.
+
+The number ends the file's name: 00001.jpg, 00002.jpg, ...
+"""
 
 from __future__ import annotations
 
@@ -18,33 +21,37 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 
 @dataclass(frozen=True, slots=True)
 class FrameFolder:
-    """Frame images of one clip; nothing of them is held in memory."""
+    """The frame images of one clip; none is held in memory."""
 
     path: Path
     images: dict[int, Path]
-    """Numbered frame -> its image."""
+    """Numbered frame -> its image file."""
 
     @property
     def frame_count(self) -> int:
+        """The highest number of a frame."""
         return max(self.images)
 
     def model_frames(self) -> tuple[int, ...]:
-        """The numbered frames that the model looks at: 1, 7, 13, ..."""
+        """The numbered frames that the model reads: 1, 7, 13, ..."""
         return tuple(range(1, self.frame_count + 1, MODEL_STRIDE))
 
     def frames(self, numbers: Sequence[int]) -> Iterator[tuple[int, Image]]:
-        """Numbered frames in increasing order; those without an image are left out."""
+        """Numbered frames in increasing order as (number, image) pairs; those without an image are omitted.
+
+        Raises InputError if an image can't be read.
+        """
         for number in sorted(set(numbers)):
             if path := self.images.get(number):
                 raw = np.fromfile(path, np.uint8)
                 stored = cv2.imdecode(raw, cv2.IMREAD_COLOR) if raw.size else None
                 if stored is None:
-                    raise InputError(f"{path}: is not an image that can be read; extract the frames again")
+                    raise InputError(f"{path}: is not a readable image; extract the frames again")
                 yield number, cv2.cvtColor(stored, cv2.COLOR_BGR2RGB).astype(np.uint8)
 
 
 def open_frames(folder: Path) -> FrameFolder:
-    """Raises InputError if the folder has no numbered images."""
+    """Find the numbered images of a folder. Raises InputError if there are none."""
     images = {}
     for path in sorted(folder.iterdir()):
         number = re.search(r"(\d+)$", path.stem)

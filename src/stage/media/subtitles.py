@@ -14,6 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import av
+import charset_normalizer
 import pysubs2
 from av.container import InputContainer
 from av.packet import Packet
@@ -22,13 +23,21 @@ from av.subtitles.stream import SubtitleStream
 from stage.errors import InputError
 from stage.media.decoding import open_container
 from stage.types import Sentence
+from stage.wording import counted
 
 REPAIRED_SECONDS = 2.0
-"""Seconds that a sentence gets at most whose end is not after its start."""
+"""Maximum duration of a sentence whose end was not after its start."""
 SUFFIXES = (".srt", ".vtt", ".ass", ".ssa")
 TEXT_CODECS = {"srt", "subrip", "ass", "ssa", "webvtt", "mov_text", "text"}
 MOST_CONTROL_CHARACTERS = 0.05
-"""Share of characters; what has more is not a text."""
+"""As a share of all characters; a file with more is not text."""
+LEGACY_ENCODINGS = (
+    "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp932", "gb18030", "big5", "cp949",
+)  # fmt: skip
+"""Other encodings of subtitle files than Unicode and Western European."""
+MOST_MESS = 1.0
+"""On charset-normalizer's scale. Western European samples stay below, samples in other scripts don't; its default of
+0.2 also rejects French that is rich in dashes."""
 
 STAMP = r"(?:\d+:)?\d+:\d+[.,]\d+"
 SRT_STAMP = re.compile(r"\d,\d+ *-->")
@@ -36,8 +45,8 @@ NEGATIVE_STAMP = re.compile(rf"(?<![-\d])-{STAMP}(?=.*-->)|(?<=-->)\s*-{STAMP}")
 BLOCK = re.compile(r"(?<=\n\n)(?:NOTE|STYLE|REGION)(?=\s).*?(?=\n\n|\Z)", re.DOTALL)
 CUE_NAME = re.compile(rf"(?<=\n\n)(?:[^\n]+\n)?(?={STAMP} *-->)")
 NUMBER = "0\n"
-"""Put in place of cues' names. The parser takes a number away in front of each cue, and one at the end: without it
-that would be the last line of what is said, if that is a number."""
+"""Replaces the names of cues. The parser removes a number before each cue and one at the end of the file: without it,
+that would be the last spoken line if that is a number."""
 VOICE = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]+)>")
 TAG = re.compile(r"</?[a-z0-9][^>]*>|\{\\[^}]*\}|[♩♪♫♬]", re.IGNORECASE)
 DRAWING = re.compile(r"\{[^}]*\\p[1-9][^}]*\}.*?(?=\{[^}]*\\p0[^}]*\}|\Z)", re.DOTALL)
@@ -47,7 +56,7 @@ LINE_BREAK = re.compile(r"\\[Nnh]|\s+")
 APOSTROPHES = str.maketrans("’‘ʼ`´", "'''''")
 INVISIBLE = re.compile("[\ud800-\udfff\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
 BETWEEN_WORDS = re.compile(r"""["“”„«»()\[\]{}<>*_~^|\\/‐‑‒–—―-]""")
-# As the Penn Treebank separates them: numbers; contractions and what they hang on; words; points; other signs.
+# As in the Penn Treebank: numbers; contractions and the words that they are attached to; words; dots; other signs.
 TOKENS = re.compile(
     r"\d+(?:[.,]\d+)+(?!\w)"
     r"|n't\b|\w+?(?=n't\b)|\b(?:can(?=not\b)|(?:gon|wan)(?=na\b))"
@@ -60,12 +69,12 @@ TOKENS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Subtitles:
-    """What is said in a film."""
+    """The subtitles of a film."""
 
     sentences: tuple[Sentence, ...]
     """Sorted by start; at least one."""
     notes: tuple[str, ...] = ()
-    """What was wrong and how it was repaired, to be put before the user."""
+    """Messages to the user about what was irregular and how it was repaired."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +85,7 @@ class _Cue:
 
 
 def read_subtitles(path: Path) -> Subtitles:
-    """A .srt, .vtt, .ass or .ssa file. Raises InputError if nothing in it can be read as subtitles."""
+    """Read a .srt, .vtt, .ass or .ssa file. Raises InputError if it contains no readable subtitles."""
     if path.is_dir() or not path.exists():
         reason = "is a folder" if path.is_dir() else "no such file"
         raise InputError(f"{path}: {reason}; check the path of the subtitles")
@@ -88,15 +97,17 @@ def read_subtitles(path: Path) -> Subtitles:
     cues = _parse(path, text, notes)
     sentences = _sentences(cues)
     if not sentences:
-        raise InputError(f"{path}: holds no readable subtitles; check that it is the right file, and whole")
+        raise InputError(
+            f"{path}: contains no readable subtitles; check that it is the right file, and complete"
+        )
     return _repaired(sentences, notes, path.name)
 
 
 def subtitles_of(path: Path) -> Subtitles | None:
-    """The text subtitle track within a film file; none if there is none, or nothing in it.
+    """The text subtitle track of a film file; None if it has none or an empty one.
 
-    Of several: not one of forced subtitles only, English if there is, otherwise the first. Raises InputError if
-    the file can't be read.
+    Of several tracks, complete ones are preferred to forced subtitles, then English ones, then the first. Raises
+    InputError if the file can't be read.
     """
     try:
         with open_container(path) as container:
@@ -109,10 +120,10 @@ def subtitles_of(path: Path) -> Subtitles | None:
 
 
 def tokenise(text: str) -> str:
-    """Words and signs with blanks between them as in TVQA+: "do n't", "Penny 's", "Dr . Cooper".
+    """Words and punctuation marks separated by spaces as in TVQA+: "do n't", "Penny 's", "Dr . Cooper".
 
-    Apostrophes are made straight; quotation marks, brackets and dashes are left away. Doing it again changes
-    nothing.
+    Apostrophes become straight; quotation marks, brackets and dashes are removed. Tokenising twice gives the same as
+    tokenising once.
     """
     straight = unicodedata.normalize("NFC", text).translate(APOSTROPHES).replace("…", "...")
     plain = BETWEEN_WORDS.sub(" ", INVISIBLE.sub("", straight))
@@ -120,9 +131,9 @@ def tokenise(text: str) -> str:
 
 
 def check_overlap(sentences: Sequence[Sentence], duration: float) -> tuple[str, ...]:
-    """Notes on sentences past the end of a film of `duration` seconds.
+    """Notes on sentences beyond the end of a film of `duration` seconds.
 
-    Raises InputError if no sentence at all lies within the film: they are another film's.
+    Raises InputError if no sentence lies within the film, since the subtitles must then be of another film.
     """
     if not sentences:
         return ()
@@ -131,15 +142,16 @@ def check_overlap(sentences: Sequence[Sentence], duration: float) -> tuple[str, 
         first, last = min(s.start for s in sentences), max(s.end for s in sentences)
         raise InputError(
             f"the subtitles run from {first:.1f} s to {last:.1f} s, but the film from 0 s to {duration:.1f} s: "
-            "they belong to another film; give this film's own"
+            "they belong to another film; give those of this film"
         )
     outside = len(sentences) - inside
-    many = f"{outside} of {len(sentences)} subtitle sentences lie beyond the film's end at {duration:.1f} s"
-    return (f"{many}; are they this film's?",) if outside else ()
+    share = f"{outside} of {counted(len(sentences), 'subtitle sentence')}"
+    beyond = f"{share} lie beyond the film's end at {duration:.1f} s; are they of this film?"
+    return (beyond,) if outside else ()
 
 
 def _read_text(path: Path) -> tuple[str, list[str]]:
-    """The text with plain line ends, and a note if its encoding had to be guessed."""
+    """The text with line ends as newlines, and a note if its encoding had to be guessed."""
     try:
         raw = path.read_bytes()
     except OSError as error:
@@ -151,9 +163,9 @@ def _read_text(path: Path) -> tuple[str, list[str]]:
     control = sum(unicodedata.category(c) == "Cc" and c not in "\t\n\r\f" for c in text)
     if control > MOST_CONTROL_CHARACTERS * len(text):
         raise InputError(
-            f"{path}: is no text, or in an unknown encoding; give subtitles as {', '.join(SUFFIXES)}, in UTF-8"
+            f"{path}: is not text, or in an unknown encoding; give subtitles as {', '.join(SUFFIXES)}, in UTF-8"
         )
-    guessed = encoding in {"cp1252", "latin-1"}
+    guessed = not encoding.startswith("utf")
     note = f"{path.name}: not UTF-8, read as {encoding}; if letters look wrong, save it as UTF-8"
     return re.sub(r"\r\n?", "\n", text), [note] if guessed else []
 
@@ -167,17 +179,32 @@ def _encoding(raw: bytes) -> str:
         return "utf-16-le"
     if raw[0::2].count(0) > len(raw) / 5:
         return "utf-16-be"
-    for encoding in ("utf-8-sig", "cp1252"):
-        try:
-            raw.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        return encoding
-    return "latin-1"
+    return "utf-8-sig" if _is_valid(raw, "utf-8") else _legacy_encoding(raw)
+
+
+def _legacy_encoding(raw: bytes) -> str:
+    """Western European unless charset-normalizer finds the text read as that a mess; otherwise its best guess.
+
+    Its best guess alone would take French or Swedish for Central European, which has most of the same letters.
+    """
+    western = "cp1252" if _is_valid(raw, "cp1252") else "latin-1"
+    known = raw.decode("cp1252", "ignore").encode("cp1252")  # stray bytes must not decide
+    if charset_normalizer.from_bytes(known, cp_isolation=["cp1252"], threshold=MOST_MESS).best():
+        return western
+    guess = charset_normalizer.from_bytes(raw, cp_isolation=[*LEGACY_ENCODINGS]).best()
+    return guess.encoding if guess else western
+
+
+def _is_valid(raw: bytes, encoding: str) -> bool:
+    try:
+        raw.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _parse(path: Path, text: str, notes: list[str]) -> list[_Cue]:
-    """The cues of a file as it shows them; what it is, is told from its content first, then from its name."""
+    """The cues of a file. Its format is determined by its content first, then by its name."""
     if "[Events]" in text:
         kind = "ssa" if "[V4 Styles]" in text else "ass"
     else:
@@ -188,12 +215,13 @@ def _parse(path: Path, text: str, notes: list[str]) -> list[_Cue]:
         text = CUE_NAME.sub(NUMBER, BLOCK.sub("", text)) + "\n\n" + NUMBER
         text = VOICE.sub(r"\1 : ", text)
         if negative:
-            notes.append(f"{path.name}: {negative} times before the film's beginning are cut at 0 s")
+            cut = counted(negative, "time stamp")
+            notes.append(f"{path.name}: {cut} before the film's beginning, set to 0 s")
     try:
         with warnings.catch_warnings(action="ignore"):
             events = pysubs2.SSAFile.from_string(text, kind).events
     except (pysubs2.exceptions.Pysubs2Error, ValueError, IndexError, KeyError) as error:
-        raise InputError(f"{path}: can't be read as subtitles ({error}); is it damaged?") from None
+        raise InputError(f"{path}: can't be read as subtitles ({error}); is the file damaged?") from None
     spoken = [event for event in events if not event.is_comment]
     styled = kind in {"ass", "ssa"}
     return [_Cue(e.start / 1000, e.end / 1000, _shown(e.text) if styled else e.text) for e in spoken]
@@ -210,7 +238,7 @@ def _text_track(container: InputContainer) -> SubtitleStream | None:
 
 
 def _track_cues(container: InputContainer, track: SubtitleStream) -> Iterator[_Cue]:
-    """The cues of a track, as far as the file can be read."""
+    """The cues of a track, up to where the file can't be read any more."""
     begin = (container.start_time or 0) / av.time_base
     assert track.codec_context is not None
     try:
@@ -225,7 +253,7 @@ def _track_cues(container: InputContainer, track: SubtitleStream) -> Iterator[_C
 
 
 def _packet_texts(packet: Packet[SubtitleStream], codec: str) -> Iterator[str]:
-    if codec == "webvtt":  # decoding it would lose who speaks
+    if codec == "webvtt":  # decoding would lose the speakers
         yield VOICE.sub(r"\1 : ", bytes(packet).decode("utf-8", "replace"))
         return
     for dialogue in packet.decode():
@@ -234,43 +262,43 @@ def _packet_texts(packet: Packet[SubtitleStream], codec: str) -> Iterator[str]:
 
 
 def _shown(ass: str) -> str:
-    """The text of an .ass dialogue, without drawings, comments and overrides."""
+    """The text of an .ass dialogue without drawings, comments and override tags."""
     return ASS_COMMENT.sub("", DRAWING.sub("", ass))
 
 
 def _sentences(cues: Iterable[_Cue]) -> list[Sentence]:
-    """Cues without markup, on one line, tokenised; those with no letter or figure are dropped."""
+    """Cues without markup, on one line, tokenised; those without a letter or digit are dropped."""
     plain = ((cue, html.unescape(TAG.sub("", LINE_BREAK.sub(" ", cue.markup)))) for cue in cues)
     tokenised = [Sentence(cue.start, cue.end, tokenise(text)) for cue, text in plain]
     return [s for s in tokenised if any(c.isalnum() for c in s.text)]
 
 
 def _repaired(sentences: list[Sentence], notes: list[str], source: str) -> Subtitles:
-    """Put times in order, and note what was done."""
+    """Sort the sentences and repair their times; note what was done."""
     if any(a.start > b.start for a, b in pairwise(sentences)):
-        notes.append(f"{source}: sentences were not in the order of time and are sorted by their start")
+        notes.append(f"{source}: sentences were not in chronological order, sorted by their start")
         sentences = sorted(sentences, key=lambda s: s.start)
     if early := sum(s.start < 0 for s in sentences):
-        notes.append(f"{source}: {early} sentences that start before the film are cut at 0 s")
+        notes.append(f"{source}: {counted(early, 'sentence')} before the film's beginning, start set to 0 s")
         sentences = [replace(s, start=max(s.start, 0.0)) for s in sentences]
     if backward := sum(s.end <= s.start for s in sentences):
         notes.append(
-            f"{source}: {backward} sentences end before they start; they now end at the next one's start, "
-            f"or after {REPAIRED_SECONDS:.0f} s"
+            f"{source}: {counted(backward, 'sentence')} without an end after the start, extended to the start of the "
+            f"next one, or by {REPAIRED_SECONDS:.0f} s"
         )
         sentences = _with_ends(sentences)
     if overlapping := sum(a.end > b.start for a, b in pairwise(sentences)):
-        notes.append(f"{source}: {overlapping} sentences overlap with the next one; all are kept")
+        notes.append(f"{source}: {counted(overlapping, 'sentence')} overlapping the next one, all kept")
     return Subtitles(tuple(sentences), tuple(notes))
 
 
 def _with_ends(sentences: list[Sentence]) -> list[Sentence]:
-    """The same with every end after its start."""
-    mended = []
+    """The same sentences, each with its end after its start."""
+    repaired = []
     following = math.inf
     for this, after in zip(reversed(sentences), [None, *reversed(sentences)], strict=False):
         if after is not None and after.start > this.start:
             following = after.start
         end = this.end if this.end > this.start else min(following, this.start + REPAIRED_SECONDS)
-        mended.append(replace(this, end=end))
-    return mended[::-1]
+        repaired.append(replace(this, end=end))
+    return repaired[::-1]

@@ -1,7 +1,7 @@
-"""A film file to numbered frames.
+"""Video files: opening one, and its numbered frames.
 
-Frame k is the picture shown k / 3 seconds after the film begins: the last one whose time stamp is at most that
-plus half a picture's length (0.02 s at most), because time stamps are rounded.
+Numbered frame k is what the film shows k / 3 seconds after its beginning: the last frame whose time stamp is at
+most that plus half a frame's duration (0.02 s at most), because time stamps are rounded.
 """
 
 from __future__ import annotations
@@ -18,25 +18,27 @@ from av.video.stream import VideoStream
 
 from stage.errors import InputError
 from stage.media.decoding import (
-    PictureReader,
+    FrameReader,
+    frame_rate,
     open_container,
-    picture_rate,
-    picture_track,
-    seconds,
+    timestamp,
     upright,
+    video_track,
 )
 from stage.types import FRAMES_PER_SECOND, MODEL_STRIDE, Image
 
-MOST_MODEL_FRAMES = 300
-"""The most frames that the model was made for."""
+MAX_MODEL_FRAMES = 300
+"""The most frames that a model reads by default: ten minutes of film."""
 ROUNDING = 1e-3
+"""Seconds of rounding error that the duration is allowed."""
 TAIL = 5.0
-"""Seconds before the announced end from which the film's end is looked for."""
-MISSING = 1.0
-"""Seconds by which a film may be shorter than announced without being called broken."""
-LATE_PICTURES = 0.1
-"""Seconds; sound that begins less than this before the pictures does not begin the film (coders pad it)."""
+"""Seconds before the announced end from which the end of the film is searched for."""
+MISSING_TOLERANCE = 1.0
+"""Seconds by which a film may be shorter than announced without counting as truncated."""
+AUDIO_PADDING = 0.1
+"""Seconds; sound that leads the first frame by less is the encoder's padding and doesn't begin the film."""
 SAMPLE_BYTES = 4 << 20
+"""Bytes of each of the three samples that `fingerprint` reads."""
 STILL_FORMATS = ("image2", "_pipe", "tty", "concat")
 
 
@@ -46,87 +48,87 @@ class Video:
 
     path: Path
     width: int
-    """Of the upright picture, in pixels; boxes are in these pixels, whatever the size frames are decoded at."""
+    """Of the upright frames, in pixels. Boxes are in these pixels, whatever size frames are decoded at."""
     height: int
     duration: float
-    """Seconds from the film's beginning to the end of the last picture that can be read."""
+    """Seconds from the film's beginning to the end of its last readable frame."""
     frame_count: int
-    """Numbered frames, 3 a second: 1..frame_count."""
+    """Numbered frames, 3 per second: 1..frame_count."""
     start: float
     """Seconds on the file's own clock when the film begins."""
     notes: tuple[str, ...] = ()
-    """What is wrong with the file and was repaired, to be put before the user."""
+    """Messages to the user about what was wrong with the file and how it was repaired."""
 
     @property
     def name(self) -> str:
         return self.path.stem
 
-    def model_frames(self, limit: int | None = MOST_MODEL_FRAMES) -> tuple[int, ...]:
-        """The numbered frames that the model looks at, one each two seconds: 1, 7, 13, ...
+    def model_frames(self, limit: int | None = MAX_MODEL_FRAMES) -> tuple[int, ...]:
+        """The numbered frames that the model reads, one every two seconds: 1, 7, 13, ...
 
-        limit: at most this many, the first ones; all of the film's if None.
+        limit: only the first so many; all of the film's if None.
         """
         return tuple(range(1, self.frame_count + 1, MODEL_STRIDE)[:limit])
 
     def scaled_size(self, longest_side: int | None) -> tuple[int, int]:
-        """Width and height in pixels at which frames are decoded; never larger than the film's own."""
+        """Width and height in pixels at which frames are decoded; never larger than the film's own size."""
         scale = min(1.0, longest_side / max(self.width, self.height)) if longest_side else 1.0
         return max(1, round(self.width * scale)), max(1, round(self.height * scale))
 
     def frames(self, numbers: Sequence[int], longest_side: int | None = None) -> Iterator[tuple[int, Image]]:
-        """Decode numbered frames, each once, in increasing order, one picture in memory at a time.
+        """Decode numbered frames, each once, in increasing order, one in memory at a time: (number, image) pairs.
 
-        longest_side: scale larger pictures down to this many pixels, see `scaled_size`. Numbers outside
-        1..frame_count are left out. Where pictures within the film are damaged, the last good one is shown.
-        Raises InputError if the file has gone or changed so that it can't be read any more.
+        longest_side: scale larger frames down to this many pixels, see `scaled_size`. Numbers outside
+        1..frame_count are omitted. A damaged frame is replaced by the last good one before it. Raises InputError
+        if the file is gone, or has changed and can no longer be read.
         """
         wanted = [number for number in sorted(set(numbers)) if 1 <= number <= self.frame_count]
         size = self.scaled_size(longest_side)
         try:
-            with PictureReader(self.path) as reader:
+            with FrameReader(self.path) as reader:
                 for number in wanted:
-                    picture = reader.picture_at(self.start + number / FRAMES_PER_SECOND)
-                    if picture is None:
+                    frame = reader.frame_at(self.start + number / FRAMES_PER_SECOND)
+                    if frame is None:
                         return
-                    yield number, upright(picture, size)
+                    yield number, upright(frame, size)
         except (av.error.FFmpegError, OSError) as error:
             raise InputError(
-                f"{self.path}: can't be read any more ({error.strerror}); open it again"
+                f"{self.path}: can no longer be read ({error.strerror}); open it again"
             ) from None
 
 
 def open_video(path: Path) -> Video:
-    """Find out what is in a film file; only its first picture is decoded.
+    """Read the size and duration of a film file; only its first frame is decoded.
 
-    Raises InputError if there is no such file, or it isn't a film, has no pictures, or none that can be decoded.
+    Raises InputError if there is no such file, or it isn't a film, has no video track, or none that can be decoded.
     """
     _check_file(path)
     try:
         with open_container(path) as container:
             track = _decodable_track(path, container)
-            with PictureReader(path) as reader:
-                first = reader.picture_at(-math.inf)
+            with FrameReader(path) as reader:
+                first = reader.frame_at(-math.inf)
             if first is None:
-                raise InputError(f"{path}: no picture of it can be decoded; convert it to .mp4 with H.264")
-            start = _beginning(container, seconds(first))
+                raise InputError(f"{path}: none of its frames can be decoded; convert it to .mp4 with H.264")
+            start = _film_start(container, timestamp(first))
             announced = _announced_end(container, track)
-        end, whole = _ending(path, start, announced)
+        end, complete = _film_end(path, start, announced)
     except (av.error.FFmpegError, OSError) as error:
-        raise InputError(f"{path}: is not a film that can be read ({error.strerror}); is it whole?") from None
-    duration = max(end, seconds(first)) - start
+        raise InputError(f"{path}: is not a readable film ({error.strerror}); is it complete?") from None
+    duration = max(end, timestamp(first)) - start
     height, width, _ = upright(first).shape
     frame_count = max(1, int((duration + ROUNDING) * FRAMES_PER_SECOND))
-    broken = (
+    truncated = (
         f"{path.name} breaks off before its announced end; the {duration:.1f} s that can be read are used"
     )
-    return Video(path, width, height, duration, frame_count, start, () if whole else (broken,))
+    return Video(path, width, height, duration, frame_count, start, () if complete else (truncated,))
 
 
 def fingerprint(path: Path) -> str:
-    """Identifies a film's content: SHA-256 (its first 32 digits) of the size and of 4 MB each at the beginning,
-    in the middle and at the end. Files that differ elsewhere only, at equal size, are taken for the same.
+    """A hash of a film's content: the first 32 hex digits of the SHA-256 of its size and three samples of 4 MB.
 
-    Raises InputError if the file can't be read.
+    The samples are its beginning, middle and end. Files of equal size that differ only elsewhere get the same
+    fingerprint. Raises InputError if the file can't be read.
     """
     try:
         size = path.stat().st_size
@@ -151,37 +153,41 @@ def _check_file(path: Path) -> None:
 
 def _decodable_track(path: Path, container: InputContainer) -> VideoStream:
     if any(kind in container.format.name for kind in STILL_FORMATS):
-        raise InputError(f"{path}: is a single picture or a text, not a film; give a film file")
-    track = picture_track(container)
+        raise InputError(f"{path}: is a single image or a text, not a film; give a film file")
+    track = video_track(container)
     if track is None:
         sound = " (sound only)" if container.streams.audio else ""
-        raise InputError(f"{path}: has no picture track{sound}; give a film with pictures")
+        raise InputError(f"{path}: has no video track{sound}; give a film with pictures")
     if track.codec_context is None:
-        raise InputError(f"{path}: its pictures are coded in an unknown way; convert it to .mp4 with H.264")
+        raise InputError(f"{path}: its video codec is unknown; convert it to .mp4 with H.264")
     return track
 
 
-def _beginning(container: InputContainer, first: float) -> float:
-    """Seconds on the file's own clock from which its times, those of its subtitles too, are counted."""
+def _film_start(container: InputContainer, first: float) -> float:
+    """Seconds on the file's own clock from which its times, including its subtitles', are counted.
+
+    first: the time stamp of the first frame.
+    """
     announced = first if container.start_time is None else container.start_time / av.time_base
-    return announced if announced < first - LATE_PICTURES else first
+    return announced if announced < first - AUDIO_PADDING else first
 
 
-def _ending(path: Path, start: float, announced: float | None) -> tuple[float, bool]:
-    """Seconds on the file's own clock when the last picture ends, and whether the file is as long as announced.
+def _film_end(path: Path, start: float, announced: float | None) -> tuple[float, bool]:
+    """Seconds on the file's own clock when the last frame ends, and whether the file is as long as announced.
 
-    No header is trusted: the packets are looked at, those at the announced end first. Only if there are none is
-    the whole file read (not decoded).
+    No header is trusted: the packets decide, those at the announced end first. Only if there are none, the whole
+    file is read (not decoded).
     """
     if announced is not None:
         end, reached = _read_to_end(path, announced - TAIL)
-        if end is not None and reached >= announced - MISSING:
+        if end is not None and reached >= announced - MISSING_TOLERANCE:
             return end, True
     end, reached = _read_to_end(path, None)
-    return start if end is None else end, announced is None or reached >= announced - MISSING
+    return start if end is None else end, announced is None or reached >= announced - MISSING_TOLERANCE
 
 
 def _announced_end(container: InputContainer, track: VideoStream) -> float | None:
+    """The end that the headers announce, in seconds on the file's own clock; None if they announce none."""
     if track.duration and track.time_base:
         return float(((track.start_time or 0) + track.duration) * track.time_base)
     if container.duration:
@@ -190,16 +196,16 @@ def _announced_end(container: InputContainer, track: VideoStream) -> float | Non
 
 
 def _read_to_end(path: Path, begin: float | None) -> tuple[float | None, float]:
-    """When the last picture ends, if there is any, and when the last packet of any kind does.
+    """When the last frame ends (None without frames), and when the last packet of any kind does.
 
-    begin: seconds on the file's own clock to look from; the whole file is read if None.
+    begin: seconds on the file's own clock to read from; the whole file is read if None.
     """
-    picture_end: float | None = None
+    frame_end: float | None = None
     last = 0.0
     with open_container(path) as container:
-        track = picture_track(container)
+        track = video_track(container)
         assert track is not None
-        length = 1 / picture_rate(track)
+        length = 1 / frame_rate(track)
         try:
             if begin is not None:
                 container.seek(int(max(0.0, begin) * av.time_base))
@@ -211,7 +217,7 @@ def _read_to_end(path: Path, begin: float | None) -> tuple[float | None, float]:
                 end = last + float(length) if stamp is None else float(stamp * packet.time_base + own)
                 last = max(last, end)
                 if packet.stream_index == track.index:
-                    picture_end = max(picture_end or end, end)
+                    frame_end = max(frame_end or end, end)
         except av.error.FFmpegError:
             pass
-    return picture_end, last
+    return frame_end, last

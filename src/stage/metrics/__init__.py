@@ -1,4 +1,4 @@
-"""The paper's scores: answers, spans and grounding, overall, by question type and by word."""
+"""The paper's metrics: answers, spans, grounding; by question type and word."""
 
 from stage.metrics.printing import print_scores
 from stage.metrics.proposals import proposal_recall

@@ -1,4 +1,4 @@
-"""How many answers are right, and how well the span of the predicted answer meets the true one."""
+"""Scores of answers and spans: QA accuracy, temporal mIoU, ASA, recall at IoU."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from stage.geometry import span_iou
 from stage.types import Question
 
 Floats = npt.NDArray[np.float64]
@@ -20,76 +21,72 @@ ANSWER_SPAN_IOU = 0.5
 
 @dataclass(frozen=True, slots=True)
 class AnswerScores:
-    """Scores of some questions. None where no question has the truth that it takes."""
+    """The scores of some questions, in [0, 1]. None if no question has the ground truth that a score needs."""
 
     count: int
-    """Questions."""
+    """Number of questions."""
     share: float
-    """Part of all scored questions."""
+    """Share of all scored questions."""
     qa_accuracy: float | None
     temporal_miou: float | None
+    """Mean IoU of the predicted answers' spans with the true ones."""
     answer_span_accuracy: float | None
-    """Share of questions with the right answer and a span IoU of at least 0.5."""
+    """ASA: the share of questions with the right answer and a span IoU of at least 0.5."""
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """For each question, how right its answer and its span are."""
+class Correctness:
+    """For each question, whether its answer is right and how well its span fits."""
 
     right: Mask
-    """(N,) the predicted answer is the right one"""
+    """(N,) whether the predicted answer is the right one"""
     has_answer: Mask
-    """(N,) the right answer is known"""
+    """(N,) whether the right answer is annotated"""
     iou: Floats
-    """(N,) IoU of the predicted answer's span with the true one; 0 if that is not known"""
+    """(N,) IoU of the predicted answer's span with the true one; 0 if that isn't annotated"""
     has_span: Mask
-    """(N,) the true span is known"""
+    """(N,) whether the true span is annotated"""
 
 
 def question_type(text: str) -> str:
-    """The type of a question by its first word, as in Table 5: what, who, where, why, how, other."""
+    """The type of a question by its first word, as in Table 5: what, who, where, why, how or other."""
     first = next(iter(text.lower().split()), "")
     return first if first in QUESTION_TYPES else "other"
 
 
-def span_iou(predicted: Floats, true: Floats) -> Floats:
-    """IoU of spans in seconds, (N, 2) each -> (N,); the union is from the first start to the last end."""
-    intersection = np.minimum(predicted[:, 1], true[:, 1]) - np.maximum(predicted[:, 0], true[:, 0])
-    union = np.maximum(predicted[:, 1], true[:, 1]) - np.minimum(predicted[:, 0], true[:, 0])
-    iou: Floats = np.divide(intersection.clip(min=0), union, out=np.zeros_like(union), where=union > 0)
-    return iou
-
-
-def judge(answers: npt.NDArray[np.int64], spans: Floats, questions: Sequence[Question]) -> Judged:
-    """Compare predicted answers (N,) and their spans (N, 2) with the truth of N questions."""
+def compare(answers: npt.NDArray[np.int64], spans: Floats, questions: Sequence[Question]) -> Correctness:
+    """Compare predicted answers (N,) and their spans in seconds (N, 2) with the ground truth of N questions."""
     true = np.array([-1 if q.answer_index is None else q.answer_index for q in questions], np.int64)
     has_span = np.array([q.span is not None for q in questions], bool)
     true_spans = np.array([q.span or (0.0, 0.0) for q in questions], np.float64).reshape(-1, 2)
-    return Judged(answers == true, true >= 0, np.where(has_span, span_iou(spans, true_spans), 0.0), has_span)
+    iou = np.where(has_span, span_iou(spans, true_spans), 0.0)
+    return Correctness(answers == true, true >= 0, iou, has_span)
 
 
-def answer_scores(judged: Judged, of: Mask) -> AnswerScores:
-    """The scores of the questions in `of` (N,)."""
-    both = judged.has_answer & judged.has_span & of
+def answer_scores(correctness: Correctness, selected: Mask) -> AnswerScores:
+    """The scores of the questions that `selected` (N,) marks."""
+    c = correctness
     return AnswerScores(
-        count=int(of.sum()),
-        share=float(of.mean()) if len(of) else 0.0,
-        qa_accuracy=_mean(judged.right, judged.has_answer & of),
-        temporal_miou=_mean(judged.iou, judged.has_span & of),
-        answer_span_accuracy=_mean(judged.right & (judged.iou >= ANSWER_SPAN_IOU), both),
+        count=int(selected.sum()),
+        share=float(selected.mean()) if len(selected) else 0.0,
+        qa_accuracy=_mean(c.right, c.has_answer & selected),
+        temporal_miou=_mean(c.iou, c.has_span & selected),
+        answer_span_accuracy=_mean(
+            c.right & (c.iou >= ANSWER_SPAN_IOU), c.has_answer & c.has_span & selected
+        ),
     )
 
 
-def span_recall(judged: Judged) -> dict[float, float | None]:
-    """Threshold -> share of the questions whose span IoU is at least that."""
-    return {t: _mean(judged.iou >= t, judged.has_span) for t in RECALL_THRESHOLDS}
+def span_recall(correctness: Correctness) -> dict[float, float | None]:
+    """IoU threshold -> share of the questions whose span IoU is at least that (R@IoU)."""
+    return {t: _mean(correctness.iou >= t, correctness.has_span) for t in RECALL_THRESHOLDS}
 
 
-def scores_by_type(judged: Judged, questions: Sequence[Question]) -> dict[str, AnswerScores]:
-    """The scores of each type of question (Table 5)."""
+def scores_by_type(correctness: Correctness, questions: Sequence[Question]) -> dict[str, AnswerScores]:
+    """The scores of each question type (Table 5)."""
     types = np.array([question_type(q.text) for q in questions], dtype=object)
-    return {name: answer_scores(judged, types == name) for name in QUESTION_TYPES}
+    return {name: answer_scores(correctness, types == name) for name in QUESTION_TYPES}
 
 
-def _mean(values: Floats | Mask, of: Mask) -> float | None:
-    return float(values[of].mean()) if of.any() else None
+def _mean(values: Floats | Mask, selected: Mask) -> float | None:
+    return float(values[selected].mean()) if selected.any() else None

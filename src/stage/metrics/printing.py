@@ -1,4 +1,4 @@
-"""Scores as tables on the terminal."""
+"""Print scores as tables on the terminal."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from rich.console import Console
 from rich.table import Table
 
 from stage.metrics.scores import Scores
+from stage.wording import counted
 
 WEAKEST_CLASSES = 10
 
 
 def print_scores(scores: Scores, console: Console | None = None) -> None:
-    """Print overall scores, scores by question type and the words whose boxes are found worst, in percent."""
+    """Print the overall scores, those by question type, and the words with the lowest AP, in percent."""
     console = console or Console(highlight=False)
     console.print(_overall(scores))
     console.print(_by_type(scores))
@@ -22,7 +23,7 @@ def print_scores(scores: Scores, console: Console | None = None) -> None:
 
 
 def _overall(scores: Scores) -> Table:
-    table = _table(f"{scores.question_count:,} questions, in %")
+    table = _table(f"{counted(scores.question_count, 'question')}, in %")
     for name in ("QA Acc.", "Grd. mAP", "Temp. mIoU", "ASA", "R@0.3", "R@0.5", "R@0.7"):
         table.add_column(name, justify="right")
     shares = (scores.qa_accuracy, scores.grounding_map, scores.temporal_miou, scores.answer_span_accuracy)
@@ -42,11 +43,11 @@ def _by_type(scores: Scores) -> Table:
 
 
 def _weakest_classes(scores: Scores) -> Table:
-    """Of classes with equal AP, those with more true boxes first: they say more."""
+    """Of words with equal AP, those with more true boxes come first."""
     ranked = sorted(scores.per_class.items(), key=lambda item: (item[1].ap, -item[1].n_positives, item[0]))
     table = _table(f"weakest {min(WEAKEST_CLASSES, len(ranked))} of {len(ranked)} words")
     table.add_column("word", overflow="fold")
-    for name in ("AP", "true boxes", "found", "false"):
+    for name in ("AP", "true boxes", "true pos.", "false pos."):
         table.add_column(name, justify="right")
     for word, score in ranked[:WEAKEST_CLASSES]:
         table.add_row(

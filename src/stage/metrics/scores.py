@@ -1,4 +1,4 @@
-"""All scores of a set of predictions."""
+"""`evaluate`: all scores of a set of predictions."""
 
 from __future__ import annotations
 
@@ -13,32 +13,40 @@ import numpy.typing as npt
 from stage.annotation.predictions import PredictionTable, tabulate_predictions
 from stage.annotation.vocabulary import build_vocabulary
 from stage.errors import InputError
-from stage.metrics.answers import AnswerScores, Judged, answer_scores, judge, scores_by_type, span_recall
+from stage.metrics.answers import (
+    AnswerScores,
+    Correctness,
+    answer_scores,
+    compare,
+    scores_by_type,
+    span_recall,
+)
 from stage.metrics.grounding import ClassScore, grounding_scores
 from stage.types import Prediction, Question
+from stage.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """The paper's metrics, as shares of 1; None where the truth or the prediction lacks what it takes."""
+    """The paper's metrics, in [0, 1]; None if ground truth or predictions lack what a metric needs."""
 
     question_count: int
-    """Questions that were scored: those with a prediction."""
+    """Number of scored questions: those with a prediction."""
     qa_accuracy: float | None
     temporal_miou: float | None
     answer_span_accuracy: float | None
     grounding_map: float | None
     recall: Mapping[float, float | None]
-    """IoU threshold -> share of questions whose span reaches it."""
+    """IoU threshold -> share of questions whose span IoU is at least that."""
     per_question_type: Mapping[str, AnswerScores]
-    """what, who, where, why, how, other"""
+    """Keys: what, who, where, why, how, other."""
     per_class: Mapping[str, ClassScore]
-    """Word that has a true box -> its average precision."""
+    """Word with a true box -> its detection scores."""
     notes: tuple[str, ...] = ()
     """Why a score is missing, and which questions don't count."""
 
     def without_spans(self) -> Scores:
-        """The scores of a system that does not localise, whose spans are no predictions."""
+        """The scores without those of spans, for a system that doesn't localise."""
         return replace(
             self,
             temporal_miou=None,
@@ -69,11 +77,12 @@ def evaluate(
     questions: Sequence[Question],
     vocabulary: Mapping[str, int] | None = None,
 ) -> Scores:
-    """Score predictions against the truth.
+    """Score predictions against the ground truth.
 
-    All scores are over the questions that have a prediction. vocabulary: words with their numbers; labels of boxes
-    that aren't in it don't count. Without one, all words of the questions are known (`build_vocabulary`); a table
-    from a file has to come with its own. Raises InputError for a prediction of an unknown question, or two of one.
+    All scores are over the questions that have a prediction. vocabulary: word -> index; box labels outside it don't
+    count. By default it has all words of the questions (`build_vocabulary`); a table from a file needs the file's
+    own. Raises InputError for a prediction of an unknown question, for two of the same question, and for an answer
+    that the question doesn't have.
     """
     words = build_vocabulary(questions) if vocabulary is None else vocabulary
     table = (
@@ -83,8 +92,8 @@ def evaluate(
     rows = {qid: row for row, qid in enumerate(table.qid.tolist())}
     order = np.array([rows[q.qid] for q in scored], np.int64)
     _check_answers(table, order, scored)
-    judged = judge(table.answer[order], table.span[order], scored)
-    overall = answer_scores(judged, np.ones(len(scored), bool))
+    correctness = compare(table.answer[order], table.span[order], scored)
+    overall = answer_scores(correctness, np.ones(len(scored), bool))
     per_class = {} if table.boxes is None else grounding_scores(table.boxes, scored, words)
     return Scores(
         question_count=len(scored),
@@ -92,10 +101,10 @@ def evaluate(
         temporal_miou=overall.temporal_miou,
         answer_span_accuracy=overall.answer_span_accuracy,
         grounding_map=math.fsum(c.ap for c in per_class.values()) / len(per_class) if per_class else None,
-        recall=span_recall(judged),
-        per_question_type=scores_by_type(judged, scored),
+        recall=span_recall(correctness),
+        per_question_type=scores_by_type(correctness, scored),
         per_class=per_class,
-        notes=tuple(_notes(table, questions, judged, per_class)),
+        notes=tuple(_notes(table, questions, correctness, per_class)),
     )
 
 
@@ -104,11 +113,11 @@ def _scored_questions(table: PredictionTable, questions: Sequence[Question]) -> 
     if len(predicted) < len(table.qid):
         values, counts = np.unique(table.qid, return_counts=True)
         raise InputError(f"{table.source}: question {values[counts.argmax()]} has more than one prediction")
-    if strangers := sorted(predicted - {q.qid for q in questions}):
-        some = ", ".join(map(str, strangers[:3])) + (", ..." if len(strangers) > 3 else "")
+    if unknown := sorted(predicted - {q.qid for q in questions}):
+        first = ", ".join(map(str, unknown[:3])) + (", ..." if len(unknown) > 3 else "")
         raise InputError(
-            f"{table.source}: {len(strangers)} of {len(predicted)} predicted questions are not in the annotation "
-            f"({some}); give the annotation that the predictions were made for"
+            f"{table.source}: {len(unknown)} of {len(predicted)} predicted questions are not in the annotation "
+            f"({first}); give the annotation that the predictions were made for"
         )
     return [q for q in questions if q.qid in predicted]
 
@@ -117,30 +126,33 @@ def _check_answers(table: PredictionTable, order: npt.NDArray[np.int64], scored:
     for answer, question in zip(table.answer[order].tolist(), scored, strict=True):
         if not 0 <= answer < len(question.answers):
             raise InputError(
-                f"{table.source}, question {question.qid}: the predicted answer is {answer} "
-                f"but there are {len(question.answers)} answers"
+                f"{table.source}, question {question.qid}: the predicted answer has index {answer}, "
+                f"but the question has {counted(len(question.answers), 'candidate answer')}"
             )
 
 
 def _notes(
-    table: PredictionTable, questions: Sequence[Question], judged: Judged, per_class: Mapping[str, ClassScore]
+    table: PredictionTable,
+    questions: Sequence[Question],
+    correctness: Correctness,
+    per_class: Mapping[str, ClassScore],
 ) -> list[str]:
-    total, scored = len(questions), len(judged.right)
+    total, scored = len(questions), len(correctness.right)
     notes = []
     if scored < total:
         notes.append(
-            f"{total - scored} of {total} questions of the annotation have no prediction and don't count"
+            f"{total - scored:,} of {total:,} questions of the annotation have no prediction and aren't scored"
         )
     for name, known, scores in (
-        ("right answer", judged.has_answer, "QA Acc., ASA and Grd. mAP"),
-        ("time span", judged.has_span, "Temp. mIoU, ASA and R@IoU"),
+        ("right answer", correctness.has_answer, "QA Acc., ASA and Grd. mAP"),
+        ("time span", correctness.has_span, "Temp. mIoU, ASA and R@IoU"),
     ):
         if missing := int((~known).sum()):
             notes.append(
-                f"{missing} of {scored} questions have no {name} in the annotation: left out of {scores}"
+                f"{missing:,} of {scored:,} questions have no {name} in the annotation: left out of {scores}"
             )
     if table.boxes is None:
-        notes.append("no Grd. mAP: the predictions hold no boxes")
+        notes.append("no Grd. mAP: the predictions contain no boxes")
     elif not per_class:
-        notes.append("no Grd. mAP: no annotated box of a scored question has a label of the vocabulary")
+        notes.append("no Grd. mAP: no annotated box of a scored question has a label in the vocabulary")
     return notes

@@ -1,8 +1,9 @@
-"""Everything that answers questions: STAGE and its baselines, by the kind that a configuration names."""
+"""The registry of everything that answers questions: STAGE and its baselines, by the kind a configuration names."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any, Union
 
 from pydantic import Discriminator, Tag
 from torch import Tensor
@@ -21,56 +22,45 @@ from stage.model.stage import Stage
 VideoQASystem = Stage | Baseline
 """A module with a `config` and `answer(batch) -> BatchPrediction`; `training_losses` trains it."""
 
-KINDS: dict[str, type[SystemConfig]] = {
-    "stage": StageConfig,
-    "two_stream": TwoStreamConfig,
-    "st_vqa": StVqaConfig,
-    "late_fusion": LateFusionConfig,
-    "pamn": PamnConfig,
-    "multi_task": MultiTaskConfig,
+SYSTEMS: dict[type[SystemConfig], Callable[[Any], VideoQASystem]] = {
+    StageConfig: Stage,
+    TwoStreamConfig: TwoStream,
+    StVqaConfig: StVqa,
+    LateFusionConfig: LateFusion,
+    PamnConfig: Pamn,
+    MultiTaskConfig: MultiTask,
 }
-"""What can be trained, by name. "longest" can't: it has no weights."""
+"""Every system that is trained, by its configuration. ("longest" isn't: it has no weights.)"""
+
+KINDS: dict[str, type[SystemConfig]] = {config.model_fields["kind"].default: config for config in SYSTEMS}
+"""Their configurations by the name that stands in files: `kind`."""
 
 
 def _kind_of(content: Any) -> str | None:
-    """The kind that a configuration names. Folders of before there were kinds hold STAGE and name none."""
-    found = content.get("kind", "stage") if isinstance(content, dict) else getattr(content, "kind", None)
-    return found if isinstance(found, str) and found in KINDS else None
+    """The kind that a configuration names. Model folders from before there were kinds are STAGE and name none."""
+    kind = content.get("kind", "stage") if isinstance(content, dict) else getattr(content, "kind", None)
+    return kind if isinstance(kind, str) and kind in KINDS else None
 
 
-TrainableConfig = Annotated[
-    Annotated[StageConfig, Tag("stage")]
-    | Annotated[TwoStreamConfig, Tag("two_stream")]
-    | Annotated[StVqaConfig, Tag("st_vqa")]
-    | Annotated[LateFusionConfig, Tag("late_fusion")]
-    | Annotated[PamnConfig, Tag("pamn")]
-    | Annotated[MultiTaskConfig, Tag("multi_task")],
-    Discriminator(
-        _kind_of,
-        custom_error_type="unknown_kind",
-        custom_error_message=f"there is no such kind of model; choose one of {', '.join(KINDS)}",
-    ),
-]
-"""The settings of any system that is trained, told apart by `kind`."""
+if TYPE_CHECKING:
+    TrainableConfig = SystemConfig
+else:
+    TrainableConfig = Annotated[
+        Union[tuple(Annotated[config, Tag(kind)] for kind, config in KINDS.items())],  # noqa: UP007
+        Discriminator(
+            _kind_of,
+            custom_error_type="unknown_kind",
+            custom_error_message=f"there is no such kind of model; choose one of {', '.join(KINDS)}",
+        ),
+    ]
+"""The settings of any system that is trained, distinguished by `kind`."""
 
 
 def build_model(config: SystemConfig) -> VideoQASystem:
-    """The system of a configuration, with new weights."""
-    match config:
-        case StageConfig():
-            return Stage(config)
-        case TwoStreamConfig():
-            return TwoStream(config)
-        case StVqaConfig():
-            return StVqa(config)
-        case LateFusionConfig():
-            return LateFusion(config)
-        case PamnConfig():
-            return Pamn(config)
-        case MultiTaskConfig():
-            return MultiTask(config)
-        case _:
-            raise ValueError(f"{config.kind} is not built from settings")
+    """The system of a configuration, with new weights. Raises ValueError if it is not one of `SYSTEMS`."""
+    if type(config) not in SYSTEMS:
+        raise ValueError(f"{config.kind} is not built from settings")
+    return SYSTEMS[type(config)](config)
 
 
 def training_losses(model: VideoQASystem, batch: Batch, weights: LossWeights) -> tuple[Losses, Tensor]:

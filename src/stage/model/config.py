@@ -1,4 +1,4 @@
-"""The sizes and switches of STAGE, as they are written into configurations and checkpoints."""
+"""Sizes and switches of STAGE, as written in run configurations and model folders."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Streams = Literal["both", "video", "subtitles", "none"]
 
 
 class SystemConfig(BaseModel):
-    """What every system that answers is told of its input. Its own `kind` names it in configurations and folders."""
+    """What every system is given: the sizes of its input. `kind` names the system in configurations and folders."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     localises: ClassVar[bool] = False
-    """Whether it finds the moment; if not, it gives the whole clip as the span, which is no prediction."""
+    """Whether it predicts spans. If not, it returns the whole clip as the span, which is not scored."""
 
     kind: str
     text_dim: int = Field(768, gt=0)
@@ -37,7 +37,7 @@ class SystemConfig(BaseModel):
 
 
 class StageConfig(SystemConfig):
-    """What fixes the shape and the arithmetic of a STAGE model. Defaults are the paper's (Sec. 4.2)."""
+    """What determines the shape and the arithmetic of a STAGE model. Defaults are the paper's (Sec. 4.2)."""
 
     localises: ClassVar[bool] = True
 
@@ -45,10 +45,10 @@ class StageConfig(SystemConfig):
     streams: Streams = "both"
     """Which contexts the model reads. "none" answers from question and answers alone."""
     regions_as_words: bool = False
-    """Regions are visual concepts, described by the words of their labels, and are embedded as words are. Then a word
-    finds the region of the same name from the start."""
+    """Regions are visual concepts, described by the words of their labels, and embedded like words. A word then
+    attends to the region with its name from the start of training."""
     local_features: bool = True
-    """Answer from the proposed span and the whole clip, not from the whole clip alone."""
+    """Answer from the proposed span and the whole clip; otherwise from the whole clip alone."""
     hidden: int = Field(128, gt=0)
     """d in the paper."""
     embedding: int = Field(300, gt=0)
@@ -60,19 +60,19 @@ class StageConfig(SystemConfig):
     blocks: int = Field(1, gt=0)
     """Blocks of the input encoder, each with its own position encoding."""
     fusion_units: int = Field(2, gt=0)
-    """The same for the encoder after fusion."""
+    """Likewise for the encoder after fusion."""
     fusion_blocks: int = Field(1, gt=0)
     dropout: float = Field(0.1, ge=0, lt=1)
     attention_scale: float = Field(10.0, gt=0)
-    """What cosine similarities are multiplied with before the softmax."""
+    """Factor of cosine similarities before the softmax."""
     span_margin: int = Field(3, ge=0)
-    """Frames by which a proposed span is widened on both sides for the local feature."""
+    """Frames by which a proposed span is extended on both sides for the local feature."""
     span_choice: Literal["product", "overlap"] = "product"
-    """Which span is predicted: the one of the largest product of probabilities, as in the paper, or the one whose
-    overlap with the true span is expected to be the largest."""
+    """Which span is predicted: the one with the largest product of probabilities, as in the paper, or the one with
+    the largest expected overlap with the true span."""
     release_padding: bool = False
     """Let convolutions see what padded positions hold, as the authors' release does. A prediction then depends
-    a little on what shares its batch; needed only to reproduce the release's numbers."""
+    slightly on the other questions of its batch; needed only to reproduce the release's numbers."""
 
     @property
     def reads_video(self) -> bool:

@@ -1,4 +1,4 @@
-"""Input embedding and convolutional encoder (Sec. 4.2)."""
+"""Input embedding layer and convolutional encoder (Sec. 4.2)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LONGEST_SEQUENCE = 500
 
 
 def position_encoding(length: int, dim: int) -> Tensor:
-    """Sinusoids of falling frequency (Vaswani et al., 2017), sine and cosine in turn. (length, dim)"""
+    """Sinusoids of decreasing frequency (Vaswani et al., 2017), sine and cosine interleaved. (length, dim)"""
     position = torch.arange(length, dtype=torch.float32)[:, None]
     frequency = torch.exp(torch.arange(0, dim, 2, dtype=torch.float32) * (-math.log(10_000.0) / dim))
     encoding = torch.zeros(length, dim)
@@ -27,37 +27,43 @@ def position_encoding(length: int, dim: int) -> Tensor:
 
 
 class VectorEmbedding(nn.Sequential):
-    """LayerNorm, dropout, linear map, ReLU, LayerNorm: (..., input_dim) -> (..., output_dim)."""
+    """LayerNorm, dropout, linear map, ReLU, LayerNorm: (..., input_dim) -> (..., output_dim).
 
-    def __init__(self, input_dim: int, output_dim: int, dropout: float) -> None:
+    output_dropout: the rate of one more dropout at the end, for the layer that follows.
+    """
+
+    def __init__(
+        self, input_dim: int, output_dim: int, dropout: float, *, output_dropout: float = 0.0
+    ) -> None:
         super().__init__(
             nn.LayerNorm(input_dim),
             Dropout(dropout),
             nn.Linear(input_dim, output_dim),
             nn.ReLU(),
             nn.LayerNorm(output_dim),
+            Dropout(output_dropout),
         )
 
-    def forward(self, vectors: Tensor, then: Dropout | None = None) -> Tensor:
-        """then: a dropout to follow."""
-        norm, dropout, of, _, last_norm = cast(
-            tuple[nn.LayerNorm, Dropout, nn.Linear, nn.ReLU, nn.LayerNorm], tuple(self)
+    def forward(self, vectors: Tensor) -> Tensor:
+        norm, dropout, projection, _, output_norm, output_dropout = cast(
+            tuple[nn.LayerNorm, Dropout, nn.Linear, nn.ReLU, nn.LayerNorm, Dropout], tuple(self)
         )
-        mapped = linear(normalise(vectors, norm, dropout=dropout), of.weight, of.bias)
-        return normalise(mapped, last_norm, relu=True, dropout=then)
+        projected = linear(normalise(vectors, norm, dropout=dropout), projection.weight, projection.bias)
+        return normalise(projected, output_norm, relu=True, dropout=output_dropout)
 
 
 class SharedEmbedding(nn.Sequential):
-    """Brings words and regions into the same space: (..., embedding) -> (..., hidden)."""
+    """Linear map, ReLU, LayerNorm: brings words and regions into one space, (..., embedding) -> (..., hidden).
 
-    def __init__(self, embedding: int, hidden: int, dropout: float) -> None:
-        super().__init__(Dropout(dropout), nn.Linear(embedding, hidden), nn.ReLU(), nn.LayerNorm(hidden))
+    The dropout before it is the last step of the `VectorEmbedding`, where it costs no pass of its own.
+    """
 
-    def forward(self, vectors: Tensor, embedding: VectorEmbedding) -> Tensor:  # type: ignore[override]
-        """Of vectors that have an embedding of their own kind before it."""
-        dropout, of, _, norm = cast(tuple[Dropout, nn.Linear, nn.ReLU, nn.LayerNorm], tuple(self))
-        x = embedding(vectors, then=dropout)
-        return normalise(linear(x, of.weight, of.bias), norm, relu=True)
+    def __init__(self, embedding: int, hidden: int) -> None:
+        super().__init__(nn.Identity(), nn.Linear(embedding, hidden), nn.ReLU(), nn.LayerNorm(hidden))
+
+    def forward(self, embedded: Tensor) -> Tensor:
+        _, projection, _, norm = cast(tuple[nn.Identity, nn.Linear, nn.ReLU, nn.LayerNorm], tuple(self))
+        return normalise(linear(embedded, projection.weight, projection.bias), norm, relu=True)
 
 
 class DepthwiseSeparableConv(nn.Module):
@@ -69,7 +75,10 @@ class DepthwiseSeparableConv(nn.Module):
         self.pointwise = nn.Linear(dim, dim)
 
     def forward(self, x: Tensor, norm: nn.LayerNorm, seen: Tensor | None, scale: float) -> Tensor:
-        """Add to x what it makes of `seen` of its normalisation, times `scale`. (batch, length, dim) -> the same"""
+        """x + ReLU(Conv(scale * seen * norm(x))): (batch, length, dim) -> the same shape.
+
+        seen: what survives dropout and is not padding, see `convolution_unit`; None if everything is seen.
+        """
         assert self.depthwise.bias is not None
         return convolution_unit(
             x,
@@ -84,6 +93,7 @@ class ConvBlock(nn.Module):
     """Position encoding, convolution units with residual connections, a final LayerNorm.
 
     The paper normalises after the sum, LayerNorm(ReLU(Conv(x)) + x); the release, and we, before the convolution.
+    Dropout precedes the convolution of every other unit, as in the release.
     """
 
     positions: Tensor
@@ -99,12 +109,12 @@ class ConvBlock(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """x: (batch, length, dim); mask: (batch, length), true where the sequence is real."""
-        return normalise(self.convolved(x, mask), self.final_norm)
+        return normalise(self.convolve(x, mask), self.final_norm)
 
-    def convolved(self, x: Tensor, mask: Tensor) -> Tensor:
-        """The same, not normalised at the end."""
-        everything_is_real = not torch.compiler.is_compiling() and bool(mask.all())
-        real = None if self.see_padding or everything_is_real else mask[..., None].to(torch.uint8)
+    def convolve(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Everything but the final LayerNorm."""
+        nothing_padded = not torch.compiler.is_compiling() and bool(mask.all())
+        real = None if self.see_padding or nothing_padded else mask[..., None].to(torch.uint8)
         x = x + self.positions[: x.shape[1]].to(x.dtype)
         for i, (norm, conv) in enumerate(zip(self.norms, self.convs, strict=True)):
             seen, scale = real, 1.0
@@ -115,7 +125,10 @@ class ConvBlock(nn.Module):
 
 
 class ConvEncoder(nn.Module):
-    """Convolution blocks over sequences of any leading shape: (..., length, dim) -> the same shape."""
+    """Convolution blocks over sequences of any leading shape: (..., length, dim) -> the same shape.
+
+    see_padding: convolutions see what padded positions hold, as in the release.
+    """
 
     def __init__(
         self, dim: int, kernel: int, units: int, blocks: int, dropout: float, *, see_padding: bool
@@ -133,14 +146,14 @@ class ConvEncoder(nn.Module):
         encoded: Tensor = last(flat, flat_mask)
         return encoded.view(x.shape)
 
-    def maximum(self, x: Tensor, mask: Tensor) -> Tensor:
-        """The maximum over each encoded sequence: (..., length, dim) -> (..., dim)"""
+    def max_pool(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Encode each sequence, and keep the maximum over it: (..., length, dim) -> (..., dim)."""
         flat, flat_mask, last = self._before_last(x, mask)
-        pooled = normalised_maximum(last.convolved(flat, flat_mask), last.final_norm, flat_mask)
+        pooled = normalised_maximum(last.convolve(flat, flat_mask), last.final_norm, flat_mask)
         return pooled.view(*x.shape[:-2], x.shape[-1])
 
     def _before_last(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, ConvBlock]:
-        """What the last block is given, as (batch, length, dim) and (batch, length), and that block."""
+        """The last block with its input, as (batch, length, dim) and (batch, length)."""
         flat, flat_mask = x.flatten(0, -3), mask.flatten(0, -2)
         *blocks, last = cast(list[ConvBlock], list(self.blocks))
         for block in blocks:

@@ -1,4 +1,4 @@
-"""What STAGE is trained on (Sec. 4.3): answer, span and attention losses, apart from the model."""
+"""The losses of STAGE (Sec. 4.3): answer, span and attention loss."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stage.data.batch import NO_SPAN, Batch, GroundingTargets, Targets
+from stage.model.outputs import ModelOutput
 from stage.model.span import SpanLogits, best_spans, span_iou
-from stage.model.stage import ModelOutput, Stage
+from stage.model.stage import Stage
 
 NEGATIVES = 2
-"""Regions drawn against each positive one."""
+"""Negative regions drawn for each positive one."""
 ATTENTION_SHARPNESS = 20.0
-"""The release multiplies the difference of scores with this; the paper writes no factor."""
+"""The release multiplies the difference of scores by this; the paper has no factor."""
 
 
 @dataclass(frozen=True, slots=True)
 class LossWeights:
-    """How the three losses add up. A weight of 0 leaves that supervision out."""
+    """Weights of the losses beside the answer loss. A weight of 0 turns that supervision off."""
 
     span: float = 0.5
     attention: float = 0.1
@@ -38,7 +39,7 @@ class Losses:
 
 @dataclass(frozen=True, slots=True)
 class Proposals:
-    """Spans that the answer is trained on: one or two for each question. P rows."""
+    """Spans that the answer loss is computed over: one or two for each question. P rows."""
 
     question: Tensor
     """(P,) position in the batch"""
@@ -50,7 +51,7 @@ class Proposals:
 
 @dataclass(frozen=True, slots=True)
 class RegionPairs:
-    """A region that shows a word against one that does not. P rows of flat positions in the region scores."""
+    """A region that shows a word, paired with one that does not. P flat positions in the region scores."""
 
     positive: Tensor
     negative: Tensor
@@ -61,24 +62,24 @@ def stage_losses(model: Stage, batch: Batch, weights: LossWeights) -> tuple[Loss
     targets = batch.targets
     if targets is None:
         raise ValueError("a batch without targets can't be trained on")
-    grounded: ModelOutput = model(batch)
-    proposals = training_proposals(grounded.span_logits, targets, batch.frame_mask)
-    logits = score_proposals(model, grounded, proposals)
+    output: ModelOutput = model(batch)
+    proposals = training_proposals(output.span_logits, targets, batch.frame_mask)
+    logits = score_proposals(model, output, proposals)
     answer = answer_loss(logits, targets.answer[proposals.question], len(batch))
     zero = answer.new_zeros(())
-    span = span_loss(grounded.span_logits, targets) if weights.span else zero
+    span = span_loss(output.span_logits, targets) if weights.span else zero
     attention = zero
-    if weights.attention and targets.grounding is not None and grounded.region_scores is not None:
-        pairs = draw_pairs(grounded.region_scores.shape, targets.grounding, targets.answer, batch.region_mask)
-        attention = attention_loss(grounded.region_scores, pairs)
+    if weights.attention and targets.grounding is not None and output.region_scores is not None:
+        pairs = draw_pairs(output.region_scores.shape, targets.grounding, targets.answer, batch.region_mask)
+        attention = attention_loss(output.region_scores, pairs)
     total = answer + weights.span * span + weights.attention * attention
     return Losses(answer, span, attention, total), logits[: len(batch)]
 
 
 def training_proposals(logits: SpanLogits, targets: Targets, frame_mask: Tensor) -> Proposals:
-    """The true span of every question, and the best predicted one where it is good enough.
+    """The true span of every question, and the best predicted one if its score >= 0.01 and its IoU >= 0.5.
 
-    Good enough: score >= 0.01 and IoU >= 0.5 with the true span. Where no true span is known, the best predicted one.
+    Where the true span is unknown, the best predicted one alone.
     """
     everyone = torch.arange(len(targets.answer), device=targets.answer.device)
     with torch.no_grad():
@@ -96,23 +97,23 @@ def training_proposals(logits: SpanLogits, targets: Targets, frame_mask: Tensor)
     )
 
 
-def score_proposals(model: Stage, grounded: ModelOutput, proposals: Proposals) -> Tensor:
-    """Answer logits (P, K): every hypothesis of a question seen over the same proposed span."""
+def score_proposals(model: Stage, output: ModelOutput, proposals: Proposals) -> Tensor:
+    """Answer logits (P, K): all hypotheses of a question over the same proposed span."""
     rows = proposals.question
-    copies = ModelOutput(grounded.frames[rows], grounded.frame_mask[rows], grounded.span_logits, None, None)
-    hypotheses = grounded.frames.shape[1]
+    copies = ModelOutput(output.frames[rows], output.frame_mask[rows], output.span_logits, None, None)
+    hypotheses = output.frames.shape[1]
     start = proposals.start[:, None].expand(-1, hypotheses)
     end = proposals.end[:, None].expand(-1, hypotheses)
     return model.score(copies, start, end)
 
 
 def answer_loss(logits: Tensor, answer: Tensor, questions: int) -> Tensor:
-    """Cross-entropy over copies (P, K), scaled to the number of questions."""
+    """Cross-entropy over proposals (P, K), scaled to the number of questions."""
     return F.cross_entropy(logits, answer, reduction="sum") * (questions / len(logits))
 
 
 def span_loss(logits: SpanLogits, targets: Targets) -> Tensor:
-    """Cross-entropy of the true start and end on the correct hypothesis, over the questions with a known span."""
+    """Cross-entropy of the true start and end on the correct hypothesis, for questions with a known span."""
     rows = torch.arange(len(targets.answer), device=targets.answer.device)
     start = F.cross_entropy(
         logits.start[rows, targets.answer], targets.start, reduction="sum", ignore_index=NO_SPAN
@@ -128,7 +129,7 @@ def draw_pairs(
 ) -> RegionPairs:
     """Two negatives for each positive region, from the other regions of the same word and frame.
 
-    shape: of the region scores, (N, T, K, L_h, N_o). Words whose regions are all positive have no pairs.
+    shape: of the region scores, (N, T, K, L_h, N_o). Words whose regions are all positive yield no pairs.
     """
     others = region_mask[truth.question, truth.frame] & ~truth.positive
     row, region = (truth.positive & others.any(-1, keepdim=True)).nonzero(as_tuple=True)

@@ -1,4 +1,4 @@
-"""Span predictor, span proposals and what is pooled over them (Sec. 4.2)."""
+"""Span predictor, span proposals and pooling over spans (Sec. 4.2)."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from stage.model.execution.padding import MASKED
 from stage.model.ops.dropout import Dropout
+from stage.model.sequences import MASKED
 
 
 @dataclass(frozen=True, slots=True)
 class SpanLogits:
-    """How likely each frame starts or ends the span; -1e10 beyond the clip. Each (N, K, T)."""
+    """Logits of each frame being the start, or the end, of the span; -1e10 beyond the clip. Each (N, K, T)."""
 
     start: Tensor
     end: Tensor
@@ -21,7 +21,7 @@ class SpanLogits:
 
 @dataclass(frozen=True, slots=True)
 class Spans:
-    """Frame positions, both ends included, and the score p_start * p_end. All of one shape."""
+    """Frame positions, both ends included, and the score p_start * p_end. All of the same shape."""
 
     start: Tensor
     end: Tensor
@@ -45,7 +45,7 @@ class SpanPredictor(nn.Module):
         self.end = Scorer(dim, 1, dropout)
 
     def forward(self, frames: Tensor, frame_mask: Tensor) -> tuple[Tensor, SpanLogits]:
-        """frames: (N, K, T, d), frame_mask: (N, T) -> the frames further encoded, and the logits."""
+        """frames A: (N, K, T, d), frame_mask: (N, T) -> further encoded frames (N, K, T, d), and the logits."""
         encoded = frames + torch.relu(self.projection(frames))
         beyond = ~frame_mask[:, None]
         return encoded, SpanLogits(
@@ -57,24 +57,24 @@ class SpanPredictor(nn.Module):
 def best_spans(start: Tensor, end: Tensor) -> Spans:
     """The pair start <= end with the largest product of probabilities.
 
-    start, end: (..., T) probabilities. Of equal pairs the earliest end, then the earliest start, is taken: the
-    order of a scan over ends that keeps the best start so far.
+    start, end: (..., T) probabilities. Ties go to the earliest end, then to the earliest start: the order of the
+    release, which scans over ends and keeps the best start so far.
     """
     best_start, best_start_at = first_running_maximum(start)
     score, end_at = (best_start * end).max(dim=-1)
-    # max() may return any of several equal maxima; argmax over the equality gives the first.
+    # max() may return any of several equal maxima; argmax of the equality returns the first.
     end_at = (best_start * end == score[..., None]).int().argmax(dim=-1)
     return Spans(best_start_at.gather(-1, end_at[..., None]).squeeze(-1), end_at, score)
 
 
 OVERLAP_WINDOW = 64
-"""Frames around the most probable span among which one of the largest expected overlap is looked for."""
+"""Frames around the most probable span among which the span of the largest expected overlap is searched."""
 
 
 def overlapping_spans(start: Tensor, end: Tensor) -> Spans:
-    """The span whose IoU with the true one is expected to be the largest, if start and end are as probable as told.
+    """The span of the largest expected IoU with the true one, under the given probabilities of start and end.
 
-    The pair of the largest product is often a short one: of many likely pairs it is one. This one is judged by all
+    The pair with the largest product is often too short: it is one of many likely pairs. This span is chosen by all
     of them. start, end: (..., T) probabilities. The score is the expected IoU.
     """
     frames = start.shape[-1]
@@ -90,7 +90,7 @@ def overlapping_spans(start: Tensor, end: Tensor) -> Spans:
 
 
 def first_running_maximum(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Running maximum along the last axis, and where each was first reached."""
+    """Running maximum along the last axis, and the position where each was first reached."""
     maximum = x.cummax(dim=-1).values
     steps = torch.arange(x.shape[-1], device=x.device).expand_as(x)
     rises = torch.ones_like(x, dtype=torch.bool)
@@ -99,7 +99,7 @@ def first_running_maximum(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def span_iou(start: Tensor, end: Tensor, true_start: Tensor, true_end: Tensor) -> Tensor:
-    """IoU of spans in frames, both ends included."""
+    """IoU of spans in frame positions, both ends included."""
     intersection = (torch.minimum(end, true_end) - torch.maximum(start, true_start) + 1).clamp(min=0)
     union = torch.maximum(end, true_end) - torch.minimum(start, true_start) + 1
     return intersection / union

@@ -1,4 +1,4 @@
-"""Evidence -> one HTML file that needs nothing else."""
+"""Evidence pages: one self-contained HTML file."""
 
 from stage.page.render import render, write_page
 from stage.page.views import frames_to_show

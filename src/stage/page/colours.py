@@ -1,8 +1,8 @@
-"""The page's colours: for each theme its paper and ink, and a colour for each concept word.
+"""Colours of the evidence page: light and dark theme, one per concept word.
 
 Every ink and word colour has a contrast of at least 4.5 : 1 with its paper (WCAG AA). Neighbouring word colours
-differ in lightness or in the blue-yellow direction as well as in the red-green one, which many people don't see;
-and a word is always written beside its colour.
+differ in lightness or along the blue-yellow axis, not only along the red-green one, for colour-blind readers; and a
+word is always written next to its colour.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Theme:
-    """Colours as CSS writes them."""
+    """Colours in CSS syntax."""
 
     paper: str
     ink: str
@@ -21,16 +21,16 @@ class Theme:
     """Captions and axis labels."""
     hairline: str
     mark: str
-    """What the model predicts, as red green blue numbers: laid over the paper in part."""
+    """Highlight of predictions, as red, green and blue values: it is drawn translucent over the paper."""
     right: str
     wrong: str
     words: tuple[str, ...]
     on_word: str
-    """Text on a ground of a word's colour, and the halo round its box."""
+    """Text on a word's colour, and the halo around its box."""
 
 
 SHADE = 0.5
-"""How much of the mark's colour covers the paper under a word that is attended to in full."""
+"""Opacity of the highlight under a word with attention 1."""
 
 LIGHT = Theme(
     paper="#fbfaf7",
@@ -57,6 +57,6 @@ DARK = Theme(
 
 
 def word_colours(concepts: Sequence[str]) -> dict[str, int]:
-    """Concept word in lower case -> number of its colour, from 0; with many words colours come round again."""
+    """Concept word (lower case) -> index of its colour; with many words colours are reused."""
     distinct = dict.fromkeys(word.lower() for word in concepts)
     return {word: i % len(LIGHT.words) for i, word in enumerate(distinct)}

@@ -1,4 +1,4 @@
-"""Boxes over a picture, in percent of it: they fit whatever size the picture is encoded and shown in."""
+"""Boxes and tags drawn over a frame, positioned in percent of it."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from stage.types import Box, Clip, WordBoxes
 
-_PICTURE_WIDTH = 420.0
-_TAG_HEIGHT, _TAG_PADDING, _LETTER = 20.0, 10.0, 7.2
-"""Pixels of the page, about: how much room a tag takes. The picture's width is between a phone's and a laptop's."""
+_FRAME_WIDTH = 420.0
+_TAG_HEIGHT, _TAG_PADDING, _LETTER_WIDTH = 20.0, 10.0, 7.2
+"""Approximate CSS pixels, to keep tags from overlapping. The width is between that on a phone and on a laptop."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """A box's outline. Left, top, width and height in percent of the picture."""
+    """The outline of a box. Left, top, width and height in percent of the frame."""
 
     left: float
     top: float
@@ -23,26 +23,27 @@ class Outline:
     colour: int | None
     name: str
     best: bool = True
-    """Whether it is its word's best box in this frame."""
+    """Whether it is the best box of its word in this frame."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """A word and score, written at a corner of a box."""
+    """A word and its score, at a corner of a box."""
 
     text: str
     colour: int | None
     x: float
     """Percent from the left, or from the right."""
     y: float
+    """Percent from the top."""
     from_right: bool
     above: bool
-    """Whether it stands on the height y, or hangs from it."""
+    """Whether y is its lower edge, or its upper one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Overlay:
-    """All that is drawn over a picture."""
+    """Everything that is drawn over a frame."""
 
     outlines: tuple[Outline, ...]
     tags: tuple[Tag, ...]
@@ -52,7 +53,10 @@ class Overlay:
 def overlay(
     clip: Clip, grounding: Sequence[WordBoxes], truth: Sequence[Box], colours: Mapping[str, int]
 ) -> Overlay:
-    """Outlines of every grounded box, a tag at each word's best one, and the outlines of the true boxes."""
+    """Outlines of all predicted boxes, tags at the best box of each word, and outlines of the true boxes.
+
+    truth: the annotated boxes. colours: concept word (lower case) -> index of its colour.
+    """
     outlines = [
         _outline(clip, box, colours.get(words.word.lower()), f"{words.word} {box.score:.2f}", best=i == 0)
         for words in grounding
@@ -74,33 +78,34 @@ def _percent(part: float, whole: int) -> float:
 
 
 def _tags(outlines: Iterable[Outline], clip: Clip) -> tuple[Tag, ...]:
-    """Each tag goes to the first corner of its box where it hides no other tag."""
+    """Each tag goes to the first corner of its box where it overlaps no other tag."""
     placed: list[Tag] = []
     for outline in outlines:
-        corners = [tag for tag in _corners(outline) if _inside(_room(tag, clip))]
-        free = [tag for tag in corners if not any(_overlap(_room(tag, clip), _room(p, clip)) for p in placed)]
-        placed.append((free or corners or list(_corners(outline)))[0])
+        corners = [tag for tag in _positions(outline) if _inside(_extent(tag, clip))]
+        free = [t for t in corners if not any(_overlap(_extent(t, clip), _extent(p, clip)) for p in placed)]
+        placed.append((free or corners or list(_positions(outline)))[0])
     return tuple(placed)
 
 
-def _corners(o: Outline) -> Iterable[Tag]:
+def _positions(o: Outline) -> Iterable[Tag]:
+    """The tag at each corner of a box, outside and inside."""
     bottom, right = o.top + o.height, 100 - o.left - o.width
     for x, from_right in ((o.left, False), (right, True)):
         for y, above in ((o.top, True), (o.top, False), (bottom, True), (bottom, False)):
             yield Tag(o.name, o.colour, x, y, from_right, above)
 
 
-def _room(tag: Tag, clip: Clip) -> tuple[float, float, float, float]:
-    """Left, top, right, bottom of a tag, in percent of the picture."""
-    width = 100 * (_TAG_PADDING + _LETTER * len(tag.text)) / _PICTURE_WIDTH
-    height = 100 * _TAG_HEIGHT / (_PICTURE_WIDTH * clip.height / clip.width)
+def _extent(tag: Tag, clip: Clip) -> tuple[float, float, float, float]:
+    """Left, top, right, bottom of a tag, in percent of the frame."""
+    width = 100 * (_TAG_PADDING + _LETTER_WIDTH * len(tag.text)) / _FRAME_WIDTH
+    height = 100 * _TAG_HEIGHT / (_FRAME_WIDTH * clip.height / clip.width)
     left = 100 - tag.x - width if tag.from_right else tag.x
     top = tag.y - height if tag.above else tag.y
     return left, top, left + width, top + height
 
 
-def _inside(room: tuple[float, float, float, float]) -> bool:
-    left, top, right, bottom = room
+def _inside(extent: tuple[float, float, float, float]) -> bool:
+    left, top, right, bottom = extent
     return left >= 0 and top >= 0 and right <= 100 and bottom <= 100
 
 

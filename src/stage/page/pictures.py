@@ -1,4 +1,4 @@
-"""Frames as JPEG data URIs, each once a page, in a size that keeps the page easy to send."""
+"""Images as JPEG data URIs: each once per page, within a byte budget."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import numpy as np
 from stage.types import Image
 
 SETTINGS = ((640, 82), (640, 70), (480, 72), (480, 58), (400, 52), (320, 48), (240, 42))
-"""Longest side in pixels and JPEG quality: the first pair that keeps within the budget is taken."""
+"""Longest side in pixels and JPEG quality, best first: the first pair that meets the budget is used."""
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """An encoded picture; width and height in its own pixels."""
+    """An encoded image; width and height in pixels, as encoded."""
 
     width: int
     height: int
@@ -27,21 +27,21 @@ class Picture:
 
 @dataclass(slots=True)
 class Gallery:
-    """The pictures of a page. The same picture, asked for by several questions, is held once."""
+    """The images of a page, without duplicates."""
 
     _images: list[Image] = field(default_factory=list)
-    _places: dict[bytes, int] = field(default_factory=dict)
+    _indices: dict[bytes, int] = field(default_factory=dict)
 
     def add(self, image: Image) -> int:
-        """(height, width, 3) RGB -> the picture's place in what `encode` gives."""
+        """Add an image, (height, width, 3) RGB, if it is new; returns its index in the result of `encode`."""
         digest = hashlib.sha256(repr(image.shape).encode() + image.tobytes()).digest()
-        if digest not in self._places:
-            self._places[digest] = len(self._images)
+        if digest not in self._indices:
+            self._indices[digest] = len(self._images)
             self._images.append(image)
-        return self._places[digest]
+        return self._indices[digest]
 
     def encode(self, budget: int) -> tuple[Picture, ...]:
-        """All pictures, as good as `budget` bytes of JPEG allow; the smallest setting if none fits."""
+        """Encode all images as well as `budget` bytes of JPEG allow; with the smallest setting if none fits."""
         encoded: list[tuple[Image, bytes]] = []
         for longest_side, quality in SETTINGS:
             encoded = [_jpeg(image, longest_side, quality) for image in self._images]

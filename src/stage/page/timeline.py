@@ -1,4 +1,4 @@
-"""The start and end probabilities over a clip, and the spans, as shapes on a line of time."""
+"""The timeline: start and end probabilities, and spans, as shapes over a clip."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from stage.types import FRAMES_PER_SECOND, MODEL_STRIDE, Clip, Evidence, Moment
 from stage.wording import clock
 
 STEP = MODEL_STRIDE / FRAMES_PER_SECOND
-"""Seconds from one frame that the model sees to the next."""
+"""Seconds between two frames that the model reads."""
 
 PATH_WIDTH, PATH_HEIGHT = 1000, 100
 _TICK_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600)
 _MOST_TICKS, _MOST_LONG_TICKS = 13, 8
-"""On the axis; long ones are those with hours."""
+"""On the axis; the fewer, long ones show hours."""
 
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """A stretch of time, in percent of the clip."""
+    """An interval of time, in percent of the timeline."""
 
     left: float
     width: float
@@ -30,64 +30,59 @@ class Tick:
     """A mark on the axis."""
 
     x: float
-    """Percent of the clip."""
+    """Percent of the timeline."""
     text: str
     minor: bool
-    """Whether it is left out where there is little room."""
+    """Whether it is hidden on narrow screens."""
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A probability over the frames, as an SVG path of PATH_WIDTH x PATH_HEIGHT, and its highest value."""
+    """A probability over the frames."""
 
     path: str
+    """SVG path of PATH_WIDTH x PATH_HEIGHT."""
     peak: float
+    """Its highest value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """What is drawn on the line of time."""
+    """Everything that is drawn on the timeline."""
 
     start: Curve
     end: Curve
     top: float
-    """The probability at the plot's upper edge."""
+    """The probability at the upper edge of the plot."""
     predicted: Band
     true: Band | None
     ticks: tuple[Tick, ...]
 
 
-def shows(moment: Moment, clip: Clip) -> tuple[float, float]:
-    """The seconds of a clip that a frame stands for; a span from one frame to another covers exactly those of both.
+def interval_of(moment: Moment, clip: Clip) -> tuple[float, float]:
+    """The interval in seconds that a frame represents; a span from one frame to another covers those of both.
 
-    The first frame is number 1 to 6, and spans are counted from (first frame mod 6) / 3 seconds on: frames 1 to 5
-    stand for the time after them, frame 6 for the time before it.
+    The first frame that is read has a number from 1 to 6, and spans are counted from (its number mod 6) / 3 seconds
+    on. So if it is 1 to 5, frames represent the time after them; if it is 6, the time before them.
     """
     start = moment.time - (STEP if moment.frame % MODEL_STRIDE == 0 else 0.0)
-    return clip.cut((start, start + STEP))
+    return clip.clamp((start, start + STEP))
 
 
 def within(moment: Moment, span: tuple[float, float], clip: Clip) -> bool:
-    """Whether most of what a frame of a clip stands for lies in the span."""
-    start, end = shows(moment, clip)
+    """Whether the middle of a frame's interval is in a span (seconds)."""
+    start, end = interval_of(moment, clip)
     return span[0] <= (start + end) / 2 < span[1]
 
 
-def overlap(a: tuple[float, float], b: tuple[float, float]) -> float:
-    """Intersection over union of two spans."""
-    shared = max(0.0, min(a[1], b[1]) - max(a[0], b[0]))
-    union = (a[1] - a[0]) + (b[1] - b[0]) - shared
-    return shared / union if union > 0 else 0.0
-
-
-def length_of(evidence: Evidence) -> float:
-    """Seconds that the line of time covers: the clip, or all that is told of it if that is longer."""
+def timeline_length(evidence: Evidence) -> float:
+    """The length of the timeline in seconds: that of the clip, or up to the last moment if that is later."""
     return max([evidence.clip.duration, STEP, *(moment.time for moment in evidence.moments)])
 
 
 def timeline(evidence: Evidence) -> Timeline:
-    """Shapes for an answer that has at least one moment."""
-    length, moments = length_of(evidence), evidence.moments
+    """The timeline of an answer with at least one moment."""
+    length, moments = timeline_length(evidence), evidence.moments
     starts = [moment.start_probability for moment in moments]
     ends = [moment.end_probability for moment in moments]
     top = max(*starts, *ends, 1e-6)
@@ -103,13 +98,13 @@ def timeline(evidence: Evidence) -> Timeline:
 
 
 def band(span: tuple[float, float], length: float) -> Band:
-    """A span as a part of a clip of `length` seconds; what lies outside the clip is cut off."""
+    """A span (seconds) on a timeline of `length` seconds, clipped to it."""
     left, right = (min(100.0, max(0.0, 100 * time / length)) for time in span)
     return Band(left, max(0.0, right - left))
 
 
 def _curve(evidence: Evidence, values: Sequence[float], top: float, length: float) -> Curve:
-    bands = [band(shows(moment, evidence.clip), length) for moment in evidence.moments]
+    bands = [band(interval_of(moment, evidence.clip), length) for moment in evidence.moments]
     path = [f"M0 {PATH_HEIGHT}"]
     for b, value in zip(bands, values, strict=True):
         left, right = (PATH_WIDTH * x / 100 for x in (b.left, b.left + b.width))

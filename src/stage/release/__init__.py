@@ -1,1 +1,1 @@
-"""What the authors released: their features, read and packed; their checkpoints as models of ours."""
+"""The authors' release: reading and packing features, importing checkpoints."""

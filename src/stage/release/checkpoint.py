@@ -1,4 +1,4 @@
-"""Checkpoints of the authors' release to trained models."""
+"""Importing checkpoints of the authors' release as trained models."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from stage.model.config import StageConfig
 from stage.model.stage import Stage
 from stage.release.weights import from_release
 
-NOT_READ = (
+UNPICKLING_ERRORS = (
     pickle.UnpicklingError,
     RuntimeError,
     EOFError,
@@ -30,32 +30,33 @@ NOT_READ = (
     AttributeError,
     TypeError,
 )
-"""What unpickling a damaged or foreign file can raise."""
+"""What unpickling a damaged or unknown file can raise."""
 RENAMED_OPTIONS = (
     ("attention_scale", "scale"),
     ("span_margin", "extra_span_length"),
     ("dropout", "dropout"),
 )
-REGIONS_BY_DEFAULT = 25
-"""Regions of a frame that the release reads unless told otherwise."""
+"""Settings of StageConfig that weights don't imply -> the release's names of them."""
+DEFAULT_REGIONS = 25
+"""Regions per frame that the release reads by default."""
 
 
 def import_checkpoint(path: Path, options: Path | None = None, concepts: Path | None = None) -> TrainedModel:
-    """A trained model from a state_dict. What its options say is checked against what its weights say.
+    """Import a state_dict as a trained model.
 
-    Raises InputError if the file holds more than weights, or weights that have no place in STAGE.
+    options: the run's opt.json; it is checked against the weights. concepts: a JSON file with the words that the
+    model was trained to ground. Raises InputError if the file contains more than weights, or weights that don't fit
+    STAGE or the options.
     """
     stage = from_release(read_state_dict(path))
-    limits = Limits(regions=REGIONS_BY_DEFAULT)
+    limits = Limits(regions=DEFAULT_REGIONS)
     if options is not None:
-        said = read_json(options)
-        if not isinstance(said, dict):
-            raise InputError(
-                f"{options}: holds no options; give the opt.json that lies beside the checkpoint"
-            )
-        _check_options(said, stage.config, options)
-        limits = _limits(said)
-        stage = _with_options(stage, said)
+        values = read_json(options)
+        if not isinstance(values, dict):
+            raise InputError(f"{options}: contains no options; give the opt.json next to the checkpoint")
+        _check_options(values, stage.config, options)
+        limits = _limits(values)
+        stage = _with_options(stage, values)
     words = tuple(map(str.lower, _words(concepts))) if concepts else ()
     return TrainedModel(
         stage,
@@ -68,15 +69,18 @@ def import_checkpoint(path: Path, options: Path | None = None, concepts: Path | 
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """The weights of a .pth file. Nothing that could run code is unpickled."""
+    """The weights of a .pth file, by name, as float32. Nothing that could run code is unpickled.
+
+    Raises InputError if the file contains anything but weights.
+    """
     try:
         loaded = torch.load(path, weights_only=True, map_location="cpu")
     except OSError as error:
         raise InputError(f"{path}: can't be read ({error.strerror or error})") from None
-    except NOT_READ as error:
+    except UNPICKLING_ERRORS as error:
         raise InputError(
-            f"{path}: holds more than weights, or is not whole, and was not read, since unpickling it could run "
-            f"code; save its state_dict alone with torch.save(model.state_dict(), ...) where you trust it "
+            f"{path}: contains more than weights, or is incomplete; it was not read, since unpickling it could run "
+            f"code; if you trust it, save only its weights with torch.save(model.state_dict(), ...) "
             f"({first_line(error)[:160]})"
         ) from None
     for key in ("model", "state_dict", "net"):
@@ -87,12 +91,12 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     return {str(name).removeprefix("module."): value.float() for name, value in loaded.items()}
 
 
-def _check_options(said: Mapping[str, Any], config: StageConfig, path: Path) -> None:
-    """Raises InputError where options ask for what the weights are not, or what can't be mapped."""
-    if said.get("t_iter"):
+def _check_options(options: Mapping[str, Any], config: StageConfig, path: Path) -> None:
+    """Raises InputError if options contradict the weights or are not supported."""
+    if options.get("t_iter"):
         raise InputError(
-            f"{path}: t_iter is {said['t_iter']}; span predictors that are refined again (t_iter > 0) have no place "
-            "here, only t_iter 0 can be imported"
+            f"{path}: t_iter is {options['t_iter']}; iterative span refinement (t_iter > 0) is not supported, "
+            "only t_iter 0 can be imported"
         )
     expected: list[tuple[str, Any]] = [
         ("hsz", config.hidden),
@@ -106,39 +110,41 @@ def _check_options(said: Mapping[str, Any], config: StageConfig, path: Path) -> 
         ("input_encoder_kernel_size", config.input_kernel),
         ("cls_encoder_kernel_size", config.fusion_kernel),
     ]
-    for key, found in expected:
-        if found is not None and key in said and said[key] != found:
+    for key, implied in expected:
+        if implied is not None and key in options and options[key] != implied:
             raise InputError(
-                f"{path}: {key} is {said[key]}, but the weights are of {found}; is it of another run?"
+                f"{path}: {key} is {options[key]}, but the weights imply {implied}; is it from another run?"
             )
 
 
-def _with_options(stage: Stage, said: Mapping[str, Any]) -> Stage:
-    """The same weights, with what options say and weights don't."""
-    changes = {ours: said[theirs] for ours, theirs in RENAMED_OPTIONS if theirs in said}
+def _with_options(stage: Stage, options: Mapping[str, Any]) -> Stage:
+    """The same weights, with the settings that only the options specify."""
+    changes = {ours: options[theirs] for ours, theirs in RENAMED_OPTIONS if theirs in options}
     try:
         changed = Stage(StageConfig.model_validate({**stage.config.model_dump(), **changes}))
     except ValidationError as error:
         raise InputError(
-            f"the options can't be those of a STAGE: {error.errors()[0]['msg']} ({changes})"
+            f"the options are not valid for STAGE: {error.errors()[0]['msg']} ({changes})"
         ) from None
     changed.load_state_dict(stage.state_dict())
     return changed.eval()
 
 
-def _limits(said: Mapping[str, Any]) -> Limits:
-    named = {
-        "hypothesis_words": said.get("max_qa_l"),
-        "subtitle_words": said.get("max_sub_l"),
-        "frames": said.get("max_vid_l"),
-        "regions": said.get("max_vcpt_l"),
+def _limits(options: Mapping[str, Any]) -> Limits:
+    """The lengths at which the run truncated sequences."""
+    lengths = {
+        "hypothesis_words": options.get("max_qa_l"),
+        "subtitle_words": options.get("max_sub_l"),
+        "frames": options.get("max_vid_l"),
+        "regions": options.get("max_vcpt_l"),
     }
-    return Limits(**{name: value for name, value in named.items() if isinstance(value, int) and value > 0})
+    return Limits(**{name: value for name, value in lengths.items() if isinstance(value, int) and value > 0})
 
 
 def _words(path: Path) -> list[str]:
+    """The words of a JSON list, or the keys of a JSON object."""
     raw = read_json(path)
     words = list(raw) if isinstance(raw, (dict, list)) else None
     if words is None or not all(isinstance(word, str) for word in words):
-        raise InputError(f"{path}: holds no list of words, nor a map from words")
+        raise InputError(f"{path}: contains neither a list of words nor an object with words as keys")
     return words

@@ -1,6 +1,6 @@
-"""The features that the authors released, and TVQA's in the same manner, read as they are.
+"""Released features (HDF5 and JSON) as a feature source, TVQA+'s and TVQA's.
 
-Nothing irregular in them is fatal: what is missing or past an end is left out, counted and named.
+Irregularities are not fatal: what is missing or out of range is omitted, and reported as an issue.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from stage.annotation.checking import HEIGHT, WIDTH, check_question, named
+from stage.annotation.checking import HEIGHT, WIDTH, check_question, question_location
 from stage.annotation.clips import read_frame_counts, read_subtitles
 from stage.annotation.issues import Issues
 from stage.annotation.questions import read_questions
@@ -24,65 +24,68 @@ from stage.features.protocols import FeatureAttributes
 from stage.features.store.feature_store import question_keys
 from stage.release.files import ReleaseFiles, questions_file
 from stage.types import Array, Clip, Question, Regions
+from stage.wording import counted
 
 
-def read_usable(root: Path, split: str, source: ReleasedFeatures) -> tuple[list[Question], Issues]:
-    """The questions of a split that have features, and what is irregular about all of them and their clips."""
+def read_split(root: Path, split: str, source: ReleasedFeatures) -> tuple[list[Question], Issues]:
+    """The questions of a split that have features, and the issues of all its questions and clips."""
     path = questions_file(root, split)
-    questions, findings = read_questions(path), Issues()
+    questions, issues = read_questions(path), Issues()
     for question in questions:
-        check_question(question, path, findings)
-    return usable(questions, source, path, findings), findings
+        check_question(question, path, issues)
+    return with_features(questions, source, path, issues), issues
 
 
-def usable(
-    questions: Sequence[Question], source: ReleasedFeatures, path: Path, findings: Issues
+def with_features(
+    questions: Sequence[Question], source: ReleasedFeatures, path: Path, issues: Issues
 ) -> list[Question]:
-    """The questions (of the file `path`) that have features; what features lack is added to the findings."""
+    """The questions that have features; missing features are added to the issues. path: of the questions' file."""
     kept = []
     missing: set[str] = set()
     for question in questions:
-        where = named(question, path)
+        location = question_location(question, path)
         if question.clip not in source.clips:
             if question.clip not in missing:
-                findings.add("clips without features, their questions left out", f"{question.clip}, {where}")
+                issues.add("clips without features (questions omitted)", f"{question.clip}, {location}")
             missing.add(question.clip)
         elif not source.has_words(question):
-            findings.add("questions without word vectors, left out", where)
+            issues.add("questions without word vectors (omitted)", location)
         else:
-            _look_at_frames(question, source.clips[question.clip], where, findings)
+            _check_frames(question, source.clips[question.clip], location, issues)
             kept.append(question)
     for name in dict.fromkeys(q.clip for q in kept):
-        source.look_at(source.clips[name], findings)
+        source.check_subtitle_rows(source.clips[name], issues)
     return kept
 
 
-def _look_at_frames(question: Question, clip: Clip, where: str, findings: Issues) -> None:
+def _check_frames(question: Question, clip: Clip, location: str, issues: Issues) -> None:
+    """Report annotated frames that the clip doesn't have."""
     for frame, boxes in question.boxes.items():
         if boxes and frame > clip.frame_count:
-            findings.add(
+            issues.add(
                 "annotated frames past the end of their clip",
-                f"frame {frame} of {clip.frame_count} in {clip.name}, {where}",
+                f"frame {frame} of {clip.frame_count} in {clip.name}, {location}",
             )
 
 
 class ReleasedFeatures:
-    """A `FeatureSource` over the released files; nothing is kept in memory but where things are."""
+    """A `FeatureSource` that reads the released files on demand; only metadata is kept in memory."""
 
     def __init__(self, files: ReleaseFiles) -> None:
         self.files = files
         sentences = read_subtitles(files.subtitles)
         counts = read_frame_counts(files.frames)
         self.detections = DetectionFile(files.detections)
-        known = self.detections.places.keys() & set(self._h5(files.regions))
+        with_regions = self.detections.byte_ranges.keys() & set(self._h5(files.regions))
         self.clips = {
             name: Clip(name, count, WIDTH, HEIGHT, sentences.get(name, ()))
             for name, count in counts.items()
-            if name in known
+            if name in with_regions
         }
 
     @cached_property
     def attributes(self) -> FeatureAttributes:
+        """As in `FeatureSource`. Raises InputError if questions and subtitles are of different encoders."""
         words, regions = (
             _width(self._h5(path), path) for path in (self.files.question_words, self.files.regions)
         )
@@ -90,25 +93,27 @@ class ReleasedFeatures:
         if subtitles != words:
             raise InputError(
                 f"{self.files.subtitle_words}: word vectors have {subtitles} values, but those of "
-                f"{self.files.question_words.name} have {words}; take both from one encoder"
+                f"{self.files.question_words.name} have {words}; take both from the same encoder"
             )
         return FeatureAttributes(RELEASED_TEXT, words, RELEASED_REGIONS, regions, found_by="name")
 
     def has_words(self, question: Question) -> bool:
+        """Whether the question and all its answers have word vectors."""
         stored = self._h5(self.files.question_words)
         return all(key in stored for key in question_keys(question))
 
     def words(self, key: str) -> Array:
-        """The vectors of a question's or an answer's words."""
+        """The word vectors of a question or an answer: (words, D_text). key: of `question_keys`"""
         rows: Array = self._h5(self.files.question_words)[key][()].astype(np.float32)
         return rows
 
     def hypotheses(self, question: Question) -> list[Array]:
-        asked, *answers = (self.words(key) for key in question_keys(question))
-        return [np.concatenate([asked, answer]) for answer in answers]
+        """As in `FeatureSource`."""
+        question_words, *answers = (self.words(key) for key in question_keys(question))
+        return [np.concatenate([question_words, answer]) for answer in answers]
 
     def sentences(self, clip: Clip) -> Sequence[Array]:
-        """Sentences past the end of the stored words are shorter than their text, or empty."""
+        """As in `FeatureSource`. If the file has too few rows, the last sentences have fewer rows than words."""
         stored = self._h5(self.files.subtitle_words)
         width = self.attributes.text_dim
         rows: Array = stored[clip.name][()] if clip.name in stored else np.zeros((0, width), np.float32)
@@ -116,12 +121,12 @@ class ReleasedFeatures:
         return np.split(rows, np.minimum(ends, len(rows)))[: len(clip.sentences)]
 
     def regions(self, clip: Clip, frames: Iterable[int]) -> Mapping[int, Regions]:
-        """Where the file of features ends too early, frames have fewer regions than boxes, or none."""
+        """As in `FeatureSource`. If the file has too few rows, the last frames have fewer regions than boxes."""
         stored = self._h5(self.files.regions)[clip.name]
         if stored.shape[1:] != (self.attributes.region_dim,):
             raise InputError(
-                f"{self.files.regions}, clip {clip.name}: region features are of shape {stored.shape}, but those of "
-                f"other clips have {self.attributes.region_dim} values; make the file again"
+                f"{self.files.regions}, clip {clip.name}: region features have shape {stored.shape}, but those of "
+                f"other clips have {self.attributes.region_dim} values; get the file again"
             )
         detected = self.detections.clip(clip.name)
         starts = [0, *np.cumsum(detected.counts).tolist()]
@@ -131,31 +136,31 @@ class ReleasedFeatures:
             if 1 <= frame < len(starts)
         }
 
-    def look_at(self, clip: Clip, findings: Issues) -> None:
-        """Whether the files agree about a clip."""
+    def check_subtitle_rows(self, clip: Clip, issues: Issues) -> None:
+        """Report a clip with fewer subtitle word vectors than words."""
         words, stored = sum(len(s.words) for s in clip.sentences), self._h5(self.files.subtitle_words)
         rows = len(stored[clip.name]) if clip.name in stored else 0
         if rows < words:
-            where = f"{clip.name}: {rows} rows for {words} words in {self.files.subtitle_words.name}"
-            findings.add("clips with too few subtitle rows", where)
+            mismatch = f"{counted(rows, 'row')} for {counted(words, 'word')}"
+            location = f"{clip.name}: {mismatch} in {self.files.subtitle_words.name}"
+            issues.add("clips with too few subtitle rows", location)
 
-    def look_closely(self, clip: Clip, findings: Issues) -> None:
-        """The same for what takes reading all detections."""
-        detected, rows = (
-            sum(self.detections.clip(clip.name).counts),
-            len(self._h5(self.files.regions)[clip.name]),
-        )
-        if detected != rows:
-            findings.add(
-                "clips with more boxes than features, or fewer", f"{clip.name}: {detected} and {rows}"
+    def check_region_rows(self, clip: Clip, issues: Issues) -> None:
+        """Report a clip whose numbers of boxes and region features differ. Reads all its detections."""
+        boxes = sum(self.detections.clip(clip.name).counts)
+        rows = len(self._h5(self.files.regions)[clip.name])
+        if boxes != rows:
+            issues.add(
+                "clips with different numbers of boxes and region features",
+                f"{clip.name}: {counted(boxes, 'box', 'boxes')}, {counted(rows, 'feature')}",
             )
 
     def __getstate__(self) -> dict[str, Any]:
-        """For worker processes, which open the files themselves."""
+        """For worker processes: without open files."""
         return {name: value for name, value in self.__dict__.items() if name != "_opened"}
 
     def _h5(self, path: Path) -> Any:
-        """The open file, one for each process: HDF5 files must not be shared with workers."""
+        """The open HDF5 file, one per process: workers can't share it."""
         import h5py
 
         opened: dict[Path, Any] = self.__dict__.setdefault("_opened", {}).setdefault(os.getpid(), {})
@@ -163,23 +168,25 @@ class ReleasedFeatures:
             try:
                 opened[path] = h5py.File(path, "r")
             except OSError as error:
-                raise InputError(f"{path}: is not a whole HDF5 file ({error})") from None
+                raise InputError(f"{path}: is not a complete HDF5 file ({error})") from None
         return opened[path]
 
 
 def _width(stored: Any, path: Path) -> int:
+    """D of a file of arrays (rows, D), from its first array."""
     first = next(iter(stored.values()), None)
     if first is None or len(first.shape) != 2:
-        raise InputError(f"{path}: holds no rows of vectors")
+        raise InputError(f"{path}: contains no arrays of row vectors")
     return int(first.shape[1])
 
 
 def _regions(detected: Detected, position: int, features: Array) -> Regions:
+    """The regions of the frame at `position` that have features."""
     count = len(features)
-    falling = np.linspace(1.0, 0.0, count, endpoint=False, dtype=np.float32)  # scores were not kept
+    descending = np.linspace(1.0, 0.0, count, endpoint=False, dtype=np.float32)  # scores weren't released
     return Regions(
         detected.boxes[position][:count],
-        falling,
+        descending,
         features.astype(np.float32, copy=False),
         detected.labels[position][:count],
     )

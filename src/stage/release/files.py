@@ -1,4 +1,4 @@
-"""The files of the authors' released folder, and of TVQA's in the same manner."""
+"""Finding the files of a folder of released features, TVQA+'s or TVQA's."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SPLITS = ("train", "valid", "val", "test", "test_public")
 
 @dataclass(frozen=True, slots=True)
 class ReleaseFiles:
-    """Where everything lies; patterns, because TVQA+ and TVQA, BERT and GloVe have their own names."""
+    """The paths of the released files. Found by pattern: names differ between TVQA+ and TVQA, BERT and GloVe."""
 
     regions: Path
     """.h5: clip -> (regions of all frames, D)"""
@@ -29,44 +29,48 @@ class ReleaseFiles:
     subtitle_words: Path
     """.h5: clip -> (words of all sentences, D)"""
     subtitles: Path
+    """.json: clip -> sub_text, sub_time"""
     frames: Path
+    """.json: clip -> frame count"""
 
     @classmethod
     def find(cls, root: Path) -> ReleaseFiles:
-        """Raises InputError naming the pattern that has no file, or several."""
+        """Raises InputError naming the first pattern that no file matches, or several."""
         return cls(
-            regions=_only(root, "*pool5*.h5"),
-            detections=_only(root, "*frcn*.json"),
-            question_words=_only(root, "*qa_s_tokenized*.h5"),
-            subtitle_words=_only(root, "*sub_s_tokenized*.h5"),
-            subtitles=_only(root, "*subtitles*.json"),
-            frames=_only(root, "frm_cnt_cache.json"),
+            regions=_single(root, "*pool5*.h5"),
+            detections=_single(root, "*frcn*.json"),
+            question_words=_single(root, "*qa_s_tokenized*.h5"),
+            subtitle_words=_single(root, "*sub_s_tokenized*.h5"),
+            subtitles=_single(root, "*subtitles*.json"),
+            frames=_single(root, "frm_cnt_cache.json"),
         )
 
 
-def _only(root: Path, pattern: str) -> Path:
-    found = sorted(root.glob(pattern))
-    if len(found) != 1:
-        names = ", ".join(path.name for path in found) or "none"
+def _single(root: Path, pattern: str) -> Path:
+    """The only file that matches. Raises InputError if there are none or several."""
+    matching = sorted(root.glob(pattern))
+    if len(matching) != 1:
+        names = ", ".join(path.name for path in matching) or "none"
         pickles = [path.name for path in sorted(root.glob("*.p*kl*"))]
         advice = f"; {pickles[0]} was not read, since unpickling it could run code" if pickles else ""
-        raise InputError(f"{root}: needs one file {pattern}, but has {names}{advice}")
-    return found[0]
+        raise InputError(f"{root}: needs exactly one file {pattern}, but has {names}{advice}")
+    return matching[0]
 
 
 def splits(root: Path) -> list[str]:
-    """The splits that a folder has questions of."""
-    return [split for split in SPLITS if is_here(root, split)]
+    """The splits whose questions a folder contains."""
+    return [split for split in SPLITS if has_split(root, split)]
 
 
-def is_here(root: Path, split: str) -> bool:
+def has_split(root: Path, split: str) -> bool:
+    """Whether a folder contains the questions of a split."""
     return any((root / name.format(split)).is_file() for name in SPLIT_FILES)
 
 
 def questions_file(root: Path, split: str) -> Path:
-    """Raises InputError if there is none."""
-    files = [root / name.format(split) for name in SPLIT_FILES]
-    found = next((file for file in files if file.is_file()), None)
-    if found is None:
-        raise InputError(f"{root}: has no questions of split {split!r}, such as {files[0].name}")
-    return found
+    """The file with the questions of a split. Raises InputError if there is none."""
+    candidates = [root / name.format(split) for name in SPLIT_FILES]
+    path = next((path for path in candidates if path.is_file()), None)
+    if path is None:
+        raise InputError(f"{root}: has no questions of split {split!r}, such as {candidates[0].name}")
+    return path

@@ -1,4 +1,4 @@
-"""The released folder as a layout of data sets: FOLDER/SPLIT, or what was packed of it."""
+"""The layout of released features: FOLDER/SPLIT, packed or as released."""
 
 from __future__ import annotations
 
@@ -9,53 +9,55 @@ from stage.annotation.questions import read_questions
 from stage.data.examples import Limits
 from stage.data.layouts import folder
 from stage.data.question_set import QuestionSet
-from stage.release.features import ReleasedFeatures, read_usable
-from stage.release.files import ReleaseFiles, is_here, questions_file, splits
+from stage.release.features import ReleasedFeatures, read_split
+from stage.release.files import ReleaseFiles, has_split, questions_file, splits
 from stage.types import Clip, Question
 
 PACKED_FOLDER = "packed"
-"""Where `stage data pack` writes, below the released folder."""
+"""The subfolder that `stage data pack` writes to by default."""
 
 
-def holds(place: Path) -> bool:
-    return is_here(place.parent, place.name) or folder.holds(_packed(place))
+def matches(path: Path) -> bool:
+    """Whether the path is a split, released or packed."""
+    return has_split(path.parent, path.name) or folder.matches(_packed(path))
 
 
-def open_questions(place: Path, limits: Limits) -> QuestionSet:
-    """What was packed of a split, or else the questions that have features in the released files themselves.
+def open_questions(path: Path, limits: Limits) -> QuestionSet:
+    """The packed split if there is one, or else the questions that have released features.
 
-    What was left out or is odd stands in the set's notes.
+    Questions that were omitted, and other issues, are in the set's notes. Raises InputError naming what is missing.
     """
     return (
-        folder.open_questions(_packed(place), limits)
-        if folder.holds(_packed(place))
-        else open_released(place, limits)
+        folder.open_questions(_packed(path), limits)
+        if folder.matches(_packed(path))
+        else open_released(path, limits)
     )
 
 
-def open_released(place: Path, limits: Limits) -> QuestionSet:
-    """The same from the released files themselves."""
-    source = ReleasedFeatures(ReleaseFiles.find(place.parent))
-    questions, issues = read_usable(place.parent, place.name, source)
-    return QuestionSet(str(place), questions, source.clips, source, limits, tuple(issues.summary()))
+def open_released(path: Path, limits: Limits) -> QuestionSet:
+    """Like `open_questions`, but ignores what was packed."""
+    source = ReleasedFeatures(ReleaseFiles.find(path.parent))
+    questions, issues = read_split(path.parent, path.name, source)
+    return QuestionSet(str(path), questions, source.clips, source, limits, tuple(issues.summary()))
 
 
-def read_text(place: Path) -> tuple[list[Question], list[Clip]]:
-    if not is_here(place.parent, place.name):
-        return folder.read_text(_packed(place))
-    files = ReleaseFiles.find(place.parent)
+def read_annotation(path: Path) -> tuple[list[Question], list[Clip]]:
+    """The questions of a split, and its clips with their sentences."""
+    if not has_split(path.parent, path.name):
+        return folder.read_annotation(_packed(path))
+    files = ReleaseFiles.find(path.parent)
     sentences = read_subtitles(files.subtitles)
     counts = read_frame_counts(files.frames)
-    questions = read_questions(questions_file(place.parent, place.name))
+    questions = read_questions(questions_file(path.parent, path.name))
     names = sorted({q.clip for q in questions} & counts.keys())
     return questions, [Clip(name, counts[name], sentences=sentences.get(name, ())) for name in names]
 
 
-def advice(place: Path) -> str | None:
-    """What to do if the folder of all splits is given."""
-    found = splits(place)
-    return f"holds several splits; add one to the path: {', '.join(found)}" if found else None
+def advice(path: Path) -> str | None:
+    """How to correct the path if it is the folder that contains the splits; None if it isn't."""
+    names = splits(path)
+    return f"contains several splits; add one to the path: {', '.join(names)}" if names else None
 
 
-def _packed(place: Path) -> Path:
-    return place.parent / PACKED_FOLDER / place.name
+def _packed(path: Path) -> Path:
+    return path.parent / PACKED_FOLDER / path.name

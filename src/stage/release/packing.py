@@ -1,4 +1,4 @@
-"""The released folder to ours: float16, the frames and regions that are read, a clip at a time."""
+"""Packing released features into data folders: float16, only what is read."""
 
 from __future__ import annotations
 
@@ -15,23 +15,24 @@ from stage.errors import InputError
 from stage.features.extraction import chunked
 from stage.features.store.feature_store import FeatureStore, question_keys, sentence_key
 from stage.io import read_json, write_json
-from stage.release.features import ReleasedFeatures, read_usable
+from stage.release.features import ReleasedFeatures, read_split
 from stage.release.files import ReleaseFiles, splits
 from stage.types import Array, Clip, Progress, Question, Regions
 
-PACKED = "packed.json"
-CLIPS_AT_ONCE = 64
-QUESTIONS_AT_ONCE = 512
-HALF_PRECISION = 2.0**-10
-"""float16 keeps ten bits of a number's fraction."""
+SETTINGS = "packed.json"
+"""The settings that a folder was packed with."""
+CLIPS_PER_CHUNK = 64
+QUESTIONS_PER_CHUNK = 512
+FLOAT16_PRECISION = 2.0**-10
+"""Relative: float16 has ten bits of mantissa."""
 
 
-def pack_release(root: Path, out: Path, regions_a_frame: int, progress: Progress) -> Issues:
-    """Convert all splits below `root` to data folders below `out`, with features shared in `out`/features.
+def pack_release(root: Path, out: Path, regions_per_frame: int, progress: Progress) -> Issues:
+    """Convert all splits in `root` to data folders in `out`, with a common feature store in `out`/features.
 
-    What is there already is kept, so that a stopped run goes on. Everything that is written is read back and
-    compared. Raises InputError if there is nothing to convert, what was written differs, or what is there already
-    was packed with another number of regions.
+    Features that `out` already contains are kept, so that an interrupted run resumes. Everything written is read
+    back and compared. Returns the issues of the released data. Raises InputError if there is nothing to convert,
+    what was read back differs, or `out` was packed with another number of regions.
     """
     names = splits(root)
     if not names:
@@ -39,39 +40,40 @@ def pack_release(root: Path, out: Path, regions_a_frame: int, progress: Progress
             f"{root}: has no questions in the released layout; give the folder of released features"
         )
     source = ReleasedFeatures(ReleaseFiles.find(root))
-    _check_packed(out / PACKED, regions_a_frame)
+    _check_packed(out / SETTINGS, regions_per_frame)
     store = FeatureStore.create(out / FEATURES, source.attributes)
-    findings = Issues()
+    issues = Issues()
     questions: dict[str, list[Question]] = {}
     for split in names:
-        questions[split], found = read_usable(root, split, source)
-        findings.extend(found)
-    everything = [q for asked in questions.values() for q in asked]
-    frames = frames_to_keep(everything, source.clips)
+        questions[split], split_issues = read_split(root, split, source)
+        issues.extend(split_issues)
+    all_questions = [q for of_split in questions.values() for q in of_split]
+    frames = frames_to_keep(all_questions, source.clips)
     for done, name in enumerate(frames):
         progress(done, len(frames), name)
         if not store.has_clip(name):
-            _pack_clip(source.clips[name], frames[name], regions_a_frame, source, store)
+            _pack_clip(source.clips[name], frames[name], regions_per_frame, source, store)
     progress(len(frames), len(frames), "words")
     _pack_sentences(frames, source, store)
-    _pack_questions(everything, source, store)
-    for split, asked in questions.items():
-        _write_split(out / split, asked, source.clips)
-    return findings
+    _pack_questions(all_questions, source, store)
+    for split, of_split in questions.items():
+        _write_split(out / split, of_split, source.clips)
+    return issues
 
 
 def frames_to_keep(questions: Iterable[Question], clips: Mapping[str, Clip]) -> dict[str, set[int]]:
-    """The numbered frames of each clip that one of its questions is seen through."""
+    """For each clip, the numbered frames that the model reads for any of its questions."""
     frames: dict[str, set[int]] = {}
     for question in questions:
-        seen = frames_of_question(question, clips[question.clip].frame_count)
-        frames.setdefault(question.clip, set()).update(seen)
+        read = frames_of_question(question, clips[question.clip].frame_count)
+        frames.setdefault(question.clip, set()).update(read)
     return frames
 
 
 def _pack_clip(
     clip: Clip, frames: set[int], count: int, source: ReleasedFeatures, store: FeatureStore
 ) -> None:
+    """Store the `count` best regions of each frame, and compare what was stored."""
     released = source.regions(clip, sorted(frames))
     kept = {frame: _first(regions, count) for frame, regions in released.items()}
     for frame, regions in kept.items():
@@ -83,7 +85,7 @@ def _pack_clip(
             _compare(stored[frame].features, regions.features, f"{clip.name}, frame {frame}")
             _compare(stored[frame].boxes, regions.boxes, f"{clip.name}, frame {frame}")
     except InputError:
-        store.remove_clip(clip.name)  # or the next run would take it for done
+        store.remove_clip(clip.name)  # or the next run would consider it packed
         raise
 
 
@@ -93,35 +95,36 @@ def _first(regions: Regions, count: int) -> Regions:
     )
 
 
-def _check_packed(path: Path, regions_a_frame: int) -> None:
-    """Note how many regions a frame are packed. Raises InputError if what is there was packed with another number."""
-    packed = {"regions": regions_a_frame}
-    if path.exists() and (before := read_json(path)) != packed:
+def _check_packed(path: Path, regions_per_frame: int) -> None:
+    """Write the settings. Raises InputError if the folder was packed with others."""
+    settings = {"regions": regions_per_frame}
+    if path.exists() and (before := read_json(path)) != settings:
         raise InputError(
-            f"{path.parent}: was packed with other settings ({before}, not {packed}); choose another place"
+            f"{path.parent}: was packed with other settings ({before}, not {settings}); choose another folder"
         )
-    write_json(path, packed)
+    write_json(path, settings)
 
 
-def _check_finite(released: Array, where: str) -> None:
+def _check_finite(released: Array, location: str) -> None:
     if not (np.abs(released) <= np.finfo(np.float16).max).all():
         raise InputError(
-            f"{where}: the released features hold what is no number, or too large a one; get the file again"
+            f"{location}: the released features contain NaN or values too large for float16; get the file again"
         )
 
 
-def _compare(stored: Array, released: Array, where: str) -> None:
-    allowed = HALF_PRECISION * np.abs(released) + 1e-6
-    if stored.shape != released.shape or not (np.abs(stored - released) <= allowed).all():
+def _compare(stored: Array, released: Array, location: str) -> None:
+    """Raises InputError if arrays differ by more than float16's precision."""
+    tolerance = FLOAT16_PRECISION * np.abs(released) + 1e-6
+    if stored.shape != released.shape or not (np.abs(stored - released) <= tolerance).all():
         raise InputError(
-            f"{where}: what was written differs from the released features; is the disk full or faulty?"
+            f"{location}: what was written differs from the released features; is the disk full or faulty?"
         )
 
 
 def _pack_sentences(names: Iterable[str], source: ReleasedFeatures, store: FeatureStore) -> None:
-    for some in chunked(names, CLIPS_AT_ONCE):
+    for chunk in chunked(names, CLIPS_PER_CHUNK):
         vectors: dict[str, Array] = {}
-        for name in some:
+        for name in chunk:
             clip = source.clips[name]
             keys = [sentence_key(name, i) for i in range(len(clip.sentences))]
             if not all(map(store.has_text, keys)):
@@ -130,12 +133,13 @@ def _pack_sentences(names: Iterable[str], source: ReleasedFeatures, store: Featu
 
 
 def _pack_questions(questions: Iterable[Question], source: ReleasedFeatures, store: FeatureStore) -> None:
-    for some in chunked(questions, QUESTIONS_AT_ONCE):
-        keys = [key for question in some for key in question_keys(question)]
+    for chunk in chunked(questions, QUESTIONS_PER_CHUNK):
+        keys = [key for question in chunk for key in question_keys(question)]
         _put_words({key: source.words(key) for key in keys if not store.has_text(key)}, store)
 
 
 def _put_words(vectors: Mapping[str, Array], store: FeatureStore) -> None:
+    """Store word vectors, and compare what was stored."""
     for key, released in vectors.items():
         _check_finite(released, key)
     written = store.put_texts(vectors)
@@ -149,15 +153,15 @@ def _put_words(vectors: Mapping[str, Array], store: FeatureStore) -> None:
 
 
 def _write_split(folder: Path, questions: list[Question], clips: Mapping[str, Clip]) -> None:
-    """Questions last: where they are is a data folder."""
-    asked = {q.clip: clips[q.clip] for q in questions}
-    write_json(folder / FRAMES, {name: clip.frame_count for name, clip in asked.items()})
+    """Write the annotation of a data folder. Questions come last: they make it one."""
+    used = {q.clip: clips[q.clip] for q in questions}
+    write_json(folder / FRAMES, {name: clip.frame_count for name, clip in used.items()})
     subtitles = {
         name: {
             "sub_text": " <eos> ".join(s.text for s in clip.sentences),
             "sub_time": [s.start for s in clip.sentences],
         }
-        for name, clip in asked.items()
+        for name, clip in used.items()
     }
     write_json(folder / SUBTITLES, subtitles)
     write_questions(folder / QUESTIONS, questions)

@@ -1,4 +1,4 @@
-"""The authors' release: its names for our weights, and the sizes that its weights imply."""
+"""Released weights: renaming them, and inferring the model's configuration."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from stage.errors import InputError
 from stage.model.config import StageConfig, Streams
 from stage.model.stage import Stage
 
-# Prefixes of the release's names, and what stands in their place here.
-RENAMED = (
+# Patterns in the release's weight names -> their replacements in this project.
+RENAMED_WEIGHTS = (
     (r"bert_word_encoding_fc\.", "text_embedding."),
     (r"vid_fc\.", "region_embedding."),
     (r"input_embedding\.", "shared_embedding."),
@@ -36,17 +36,17 @@ POSITION_ENCODING = re.compile(r"\.position_encoding\.pe$")
 
 
 def our_name(release_name: str) -> str:
-    """What a weight of the release is called here."""
+    """This project's name of a weight of the release."""
     name = release_name
-    for pattern, ours in RENAMED:
+    for pattern, ours in RENAMED_WEIGHTS:
         name = re.sub(pattern, ours, name)
     return name
 
 
 def from_release(weights: Mapping[str, Tensor]) -> Stage:
-    """A model with the weights of a state_dict of the release, padding as the release treats it.
+    """STAGE with the weights of a released state_dict, and padding handled as in the release.
 
-    Raises InputError naming what is missing or has no place here.
+    Raises InputError naming missing and unknown weights.
     """
     renamed = {our_name(name): value for name, value in weights.items() if not POSITION_ENCODING.search(name)}
     config = implied_config(renamed)
@@ -56,7 +56,7 @@ def from_release(weights: Mapping[str, Tensor]) -> Stage:
     missing = sorted(set(shapes) - set(renamed))
     if unknown or missing:
         raise InputError(
-            f"the weights are not those of a STAGE that can be read: no place for {unknown or 'none'}, "
+            f"these are not the weights of a supported STAGE: unknown {unknown or 'none'}, "
             f"missing {missing or 'none'}; check the options the checkpoint was trained with"
         )
     # The release's pointwise convolutions are linear maps with a kernel axis of length 1.
@@ -65,7 +65,7 @@ def from_release(weights: Mapping[str, Tensor]) -> Stage:
 
 
 def implied_config(weights: Mapping[str, Tensor]) -> StageConfig:
-    """The sizes and streams that weights (with our names) speak of."""
+    """Infer sizes and streams from the shapes of weights (with this project's names). Raises InputError."""
     try:
         embedding, text_dim = weights["text_embedding.2.weight"].shape
         hidden = len(weights["shared_embedding.1.weight"])
@@ -73,7 +73,7 @@ def implied_config(weights: Mapping[str, Tensor]) -> StageConfig:
         fusion_kernel = weights["fusion_encoder.blocks.0.convs.0.depthwise.weight"].shape[-1]
         pooled = weights["classifier.2.weight"].shape[-1]
     except KeyError as error:
-        raise InputError(f"the weights are not those of a STAGE: {error.args[0]} is missing") from None
+        raise InputError(f"these are not the weights of STAGE: {error.args[0]} is missing") from None
     regions = weights.get("region_embedding.2.weight")
     streams: Streams = (
         "subtitles"
@@ -101,4 +101,5 @@ def implied_config(weights: Mapping[str, Tensor]) -> StageConfig:
 
 
 def _count(weights: Mapping[str, Tensor], pattern: str) -> int:
-    return 1 + max(int(found[1]) for name in weights if (found := re.match(pattern, name)))
+    """The number of layers whose index is the pattern's group."""
+    return 1 + max(int(match[1]) for name in weights if (match := re.match(pattern, name)))

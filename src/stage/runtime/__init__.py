@@ -1,1 +1,1 @@
-"""What this machine computes on, with how many cores, and how it keeps memory."""
+"""The machine: device, compute dtype, cores, memory allocation."""

@@ -1,10 +1,11 @@
-"""Keeping memory between steps and batches.
+"""Memory allocation: keep freed memory in the process, bound oneDNN's cache.
 
-glibc gives every large tensor back to the kernel as soon as it is freed; taking it again costs a page fault for
-each 4 KB, which is as much time as the arithmetic. Asking it to keep what was freed halves the time of a step.
+By default glibc returns the memory of every large tensor to the operating system when it is freed. Allocating it
+again costs a page fault per 4 KB, which takes as much time as the arithmetic: keeping freed memory halves the time
+of a step.
 
-oneDNN keeps the kernels that it made, half a megabyte each, a thousand of them. Of most shapes in an epoch few come
-again soon.
+oneDNN caches up to a thousand compiled kernels of half a megabyte each. Few of the shapes of an epoch recur soon, so
+a smaller cache loses nothing.
 """
 
 from __future__ import annotations
@@ -17,38 +18,39 @@ from pathlib import Path
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 ONE_GB = 1 << 30
 HALF_A_HEAP = 32 << 20
-KERNELS_KEPT = 200
-BYTES_OF_MAXRSS = 1 if sys.platform == "darwin" else 1024
+CACHED_KERNELS = 200
+MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
+"""Bytes."""
 
 
 def keep_freed_memory() -> None:
-    """Let the C library keep freed memory for this process, and oneDNN fewer kernels than it does by itself.
+    """Let glibc keep freed memory for this process, and oneDNN cache fewer kernels.
 
-    To be called before anything is computed. Does nothing where it is not glibc.
+    To be called before anything is computed. With another C library, only the latter has an effect.
     """
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(KERNELS_KEPT))
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(CACHED_KERNELS))
     if sys.platform != "linux":
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        if not mallopt(M_MMAP_THRESHOLD, ONE_GB):  # older ones refuse more than half of a thread's heap
+        if not mallopt(M_MMAP_THRESHOLD, ONE_GB):  # older versions refuse more than half of a thread's heap
             mallopt(M_MMAP_THRESHOLD, HALF_A_HEAP)
         mallopt(M_TRIM_THRESHOLD, 2 * ONE_GB - 1)
 
 
 def return_freed_memory() -> None:
-    """Return what is kept and not in use. Between two kinds of work, since each leaves holes of sizes of its own."""
+    """Return unused memory to the operating system: between training and validation, whose tensor sizes differ."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
     if trim is not None:
         trim(0)
 
 
 def peak_memory() -> int:
-    """The largest resident memory of this process so far, in bytes."""
+    """The peak resident memory of this process so far, in bytes."""
     status = Path("/proc/self/status")
-    if status.exists():  # getrusage also counts the process that this one was forked from
+    if status.exists():  # getrusage would include the process that this one was forked from
         line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
         return int(line.split()[1]) * 1024
     import resource  # not on Windows
 
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * BYTES_OF_MAXRSS
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * MAXRSS_UNIT

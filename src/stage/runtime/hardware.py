@@ -1,4 +1,4 @@
-"""What this machine computes with: its device, the dtype that it is fast in, the cores that may be used."""
+"""The hardware: best device, bfloat16 support, usable cores."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ def best_device() -> str:
 
 @cache
 def bfloat16_is_fast(device: str = "cpu") -> bool:
-    """Whether matrix products are faster in bfloat16 than in float32 on a kind of device ("cpu", "cuda", ...).
+    """Whether matrix products are faster in bfloat16 than in float32 on a device ("cpu", "cuda", ...).
 
-    CPUs that don't have it in hardware compute it by conversion, tens of times slower than float32.
+    CPUs without hardware support emulate it, tens of times slower than float32.
     """
     import torch
 
@@ -25,12 +25,12 @@ def bfloat16_is_fast(device: str = "cpu") -> bool:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device != "cpu":
         return False
-    # torch has no public question for this.
+    # torch has no public function for this.
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 def usable_cores() -> int:
-    """Those that it is not kept from, as by `taskset` or a cluster's scheduler."""
+    """The number of cores that this process may use, which `taskset` or a cluster's scheduler can limit."""
     try:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS, not on Windows

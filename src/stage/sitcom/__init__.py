@@ -1,1 +1,1 @@
-"""A drawn world with exact truth."""
+"""The sitcom: generated episodes with films, questions and exact labels."""

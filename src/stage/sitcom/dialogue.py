@@ -1,4 +1,4 @@
-"""What characters say: topics, facts, and a grammar that makes lines of them."""
+"""Dialogue of the sitcom: topics, facts, and templates for lines about them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from random import Random
 
 from stage.sitcom.world import CAST
 
+# Topic -> details of it, which lines mention.
 TOPICS: dict[str, tuple[str, ...]] = {
     "exam": ("teacher", "grade", "questions"), "wedding": ("bride", "guests", "speech"),
     "rent": ("landlord", "contract", "money"), "dentist": ("tooth", "drill", "appointment"),
@@ -85,18 +86,19 @@ PURCHASE_LINES = (
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """Something that is only said: of `speaker`, a reason, a feeling or a purchase."""
+    """A fact that only the dialogue mentions: a reason, a feeling or a purchase of the speaker."""
 
     kind: str
+    """reason, feeling or purchase"""
     speaker: str
     value: str
     state: str = ""
-    """For a reason: what it is the reason of."""
+    """For a reason: the speaker's state that it explains."""
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken:
-    """A line before it has its time."""
+class Utterance:
+    """A line of dialogue without its time."""
 
     speaker: str
     text: str
@@ -108,36 +110,36 @@ class Exchange:
 
     topic: str
     owner: str
-    """Who talks about the topic: the first speaker."""
+    """The character who talks about the topic: the first speaker."""
     partner: str
     fact: Fact
-    lines: tuple[Spoken, ...]
+    lines: tuple[Utterance, ...]
 
 
 def make_exchange(rng: Random, topic: str, owner: str, partner: str, fact: Fact) -> Exchange:
-    """The owner opens; a fact, replies and remarks follow, and the last line names the topic again."""
+    """Write an exchange: the owner opens, a fact, replies and remarks follow, the last line names the topic again."""
     details = list(TOPICS[topic])
     rng.shuffle(details)
 
-    def line(speaker: str, templates: tuple[str, ...]) -> Spoken:
+    def line(speaker: str, templates: tuple[str, ...]) -> Utterance:
         others = [name for name in CAST if name not in (owner, partner)]
         text = rng.choice(templates).format(
             topic=topic, detail=rng.choice(details), other=rng.choice(others).capitalize(),
             state=fact.state, reason=fact.value, feeling=fact.value, purchase=fact.value,
         )  # fmt: skip
-        return Spoken(speaker, text[0].upper() + text[1:])
+        return Utterance(speaker, text[0].upper() + text[1:])
 
     facts = {"reason": REASON_LINES, "feeling": FEELING_LINES, "purchase": PURCHASE_LINES}
-    opening, said = line(owner, OPENINGS), line(fact.speaker, facts[fact.kind])
+    opening, fact_line = line(owner, OPENINGS), line(fact.speaker, facts[fact.kind])
     if fact.speaker == owner:
-        lines = [opening, line(partner, REPLIES), said, line(partner, CLOSINGS)]
+        lines = [opening, line(partner, REPLIES), fact_line, line(partner, CLOSINGS)]
     else:
-        lines = [opening, said, line(owner, CLOSINGS)]
+        lines = [opening, fact_line, line(owner, CLOSINGS)]
     return Exchange(topic, owner, partner, fact, tuple(lines))
 
 
 def make_facts(rng: Random, count: int) -> list[tuple[str, str, str]]:
-    """(kind, value, state) for each exchange of an episode; no value twice."""
+    """(kind, value, state) for each of `count` exchanges of an episode; values are distinct."""
     kinds = ["reason", "feeling", "purchase"]
     pools = {"reason": list(REASONS), "feeling": list(FEELINGS), "purchase": list(PURCHASES)}
     for pool in pools.values():

@@ -1,8 +1,8 @@
-"""An episode, sampled before anything is drawn: who is where with what, what is said, what the camera shows.
+"""Screenplays: characters, objects, dialogue and camera of a sampled episode.
 
-An episode is a row of beats. In a beat the characters keep their places, things and moods while two of them talk
-about one topic; before and after the talk it is silent for a moment. Between two beats of a scene characters walk,
-take and put down things, come and go.
+An episode is a sequence of beats. In a beat the characters keep their positions, objects and moods while two of them
+talk about one topic, with a moment of silence before and after. Between two beats of a scene characters walk, pick up
+and put down objects, enter and leave.
 """
 
 from __future__ import annotations
@@ -31,8 +31,11 @@ from stage.types import Sentence
 
 MOODS: tuple[Mood, ...] = get_args(Mood)
 SLOTS = (85.0, 240.0, 395.0, 550.0)
+"""Positions of characters, in stage pixels from the left."""
 WALK_SECONDS = 0.6
-LONGEST_EPISODE = 60.0
+"""Duration of half a walk: before, and after, the change of beats."""
+MAX_SECONDS = 60.0
+"""Duration of an episode at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """A camera and the second from which it is used."""
+    """A camera and the time (seconds) from which it is used."""
 
     start: float
     camera: Camera
@@ -55,11 +58,12 @@ class Shot:
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """A stretch of an episode in which nothing changes but faces and cameras."""
+    """A part of an episode in which only faces and cameras change; times in seconds."""
 
     start: float
     end: float
     scene: int
+    """Index of the scene that the beat belongs to."""
     place: str
     light: int
     props: tuple[Prop, ...]
@@ -70,10 +74,11 @@ class Beat:
 
     @property
     def talk(self) -> tuple[float, float]:
-        """Seconds from the first to the last word about the topic."""
+        """Start and end in seconds of the talk about the topic."""
         return self.lines[0].start, self.lines[-1].end
 
     def actor(self, name: str) -> Actor | None:
+        """The character with this name; None if it isn't on stage."""
         return next((a for a in self.actors if a.name == name), None)
 
 
@@ -85,11 +90,12 @@ class Screenplay:
 
     @property
     def duration(self) -> float:
+        """In seconds."""
         return self.beats[-1].end
 
     @property
     def sentences(self) -> tuple[Sentence, ...]:
-        """The subtitles: who speaks, then what is said."""
+        """The subtitles: "Speaker : text"."""
         return tuple(
             Sentence(line.start, line.end, f"{line.speaker.capitalize()} : {line.text}")
             for beat in self.beats
@@ -97,7 +103,7 @@ class Screenplay:
         )
 
     def setting_at(self, time: float) -> Setting:
-        """The stage at a second of the episode."""
+        """The stage at a time in seconds."""
         index = next((i for i, beat in enumerate(self.beats) if time < beat.end), len(self.beats) - 1)
         beat = self.beats[index]
         before = self.beats[index - 1] if index and self.beats[index - 1].scene == beat.scene else None
@@ -105,19 +111,19 @@ class Screenplay:
         if after and after.scene != beat.scene:
             after = None
         speaker = next((line.speaker for line in beat.lines if line.start <= time < line.end), None)
-        actors = [_moving(a, beat, before, after, time, speaker == a.name) for a in beat.actors]
+        actors = [_actor_at(a, beat, before, after, time, speaker == a.name) for a in beat.actors]
         camera = [shot.camera for shot in beat.shots if shot.start <= time] or [beat.shots[0].camera]
         return Setting(beat.place, tuple(actors), beat.props, camera[-1], beat.light)
 
 
 def episode_seed(split: str, seed: int, index: int) -> int:
-    """A seed that no other (split, seed, index) has."""
+    """A seed that is unique to (split, seed, index)."""
     digest = hashlib.sha256(f"sitcom/{split}/{seed}/{index}".encode()).digest()
     return int.from_bytes(digest[:8], "big")
 
 
 def write_screenplay(seed: int) -> Screenplay:
-    """An episode of 40 to 60 seconds; the same for the same seed on any machine."""
+    """Sample an episode of 40 to 60 seconds; the same seed gives the same episode on any machine."""
     rng = Random(seed)
     count = rng.choice((5, 6, 6, 7))
     topics = rng.sample(sorted(TOPICS), count)
@@ -132,20 +138,20 @@ def write_screenplay(seed: int) -> Screenplay:
     light = 0
     clock = 0.0
     for i in range(count):
-        fresh = i == 0 or scenes[i] != scenes[i - 1]
-        if fresh:
-            light, props = rng.randrange(3), _furnish(rng, places[scenes[i]])
-        actors = _enter(rng, cast, () if fresh else actors, held, worn)
+        new_scene = i == 0 or scenes[i] != scenes[i - 1]
+        if new_scene:
+            light, props = rng.randrange(3), _props(rng, places[scenes[i]])
+        actors = _next_actors(rng, cast, () if new_scene else actors, held, worn)
         owner, partner = rng.sample([a.name for a in actors], 2)
         kind, value, state = facts[i]
         fact = Fact(kind, rng.choice((owner, partner)), value, state)
         exchange = make_exchange(rng, topics[i], owner, partner, fact)
         first = clock + rng.uniform(1.3, 1.9)
-        lines = _time(rng, exchange, first)
+        lines = _timed(rng, exchange, first)
         end = round(lines[-1].end + rng.uniform(1.3, 1.9), 2)
-        if end > LONGEST_EPISODE:
+        if end > MAX_SECONDS:
             break
-        shots = _shoot(rng, clock, lines, actors)
+        shots = _shots(rng, clock, lines, actors)
         beats.append(
             Beat(clock, end, scenes[i], places[scenes[i]], light, props, actors, exchange, lines, shots)
         )
@@ -154,12 +160,13 @@ def write_screenplay(seed: int) -> Screenplay:
 
 
 def _scenes(rng: Random, count: int) -> list[int]:
-    """Which scene each beat belongs to: two or three scenes of about equal length."""
+    """The scene of each beat: two or three scenes of about equal length."""
     number = rng.choice((2, 3))
     return [i * number // count for i in range(count)]
 
 
-def _furnish(rng: Random, place: str) -> tuple[Prop, ...]:
+def _props(rng: Random, place: str) -> tuple[Prop, ...]:
+    """The furniture of a place, at random positions."""
     kinds = list(FURNITURE[place])
     rng.shuffle(kinds)
     return tuple(
@@ -168,10 +175,10 @@ def _furnish(rng: Random, place: str) -> tuple[Prop, ...]:
     )
 
 
-def _enter(
+def _next_actors(
     rng: Random, cast: list[str], old: tuple[Actor, ...], held: list[str], worn: list[str]
 ) -> tuple[Actor, ...]:
-    """Who is there next, and how. Of those who were there most stay, and most change what they hold."""
+    """The characters of the next beat. Most of the `old` ones stay, and most change the object that they hold."""
     stay = [a.name for a in old if rng.random() < 0.75]
     wanted = rng.choice((2, 3, 3, 4))
     others = [name for name in cast if name not in stay and name not in {a.name for a in old}]
@@ -199,7 +206,8 @@ def _enter(
     return tuple(actors)
 
 
-def _time(rng: Random, exchange: Exchange, first: float) -> tuple[Line, ...]:
+def _timed(rng: Random, exchange: Exchange, first: float) -> tuple[Line, ...]:
+    """The lines of an exchange with their times, beginning at `first` (seconds)."""
     lines, clock = [], first
     for spoken in exchange.lines:
         length = min(2.7, 1.3 + 0.09 * len(spoken.text.split()) + rng.uniform(0, 0.35))
@@ -208,24 +216,25 @@ def _time(rng: Random, exchange: Exchange, first: float) -> tuple[Line, ...]:
     return tuple(lines)
 
 
-def _shoot(rng: Random, start: float, lines: tuple[Line, ...], actors: tuple[Actor, ...]) -> tuple[Shot, ...]:
-    shots = [Shot(start, _frame(rng, actors))]
+def _shots(rng: Random, start: float, lines: tuple[Line, ...], actors: tuple[Actor, ...]) -> tuple[Shot, ...]:
+    """One or two shots of a beat, with the cut at the start of a line."""
+    shots = [Shot(start, _framing(rng, actors))]
     if rng.random() < 0.5:
         cut = rng.choice(lines[1:]).start
-        shots.append(Shot(cut, _frame(rng, actors)))
+        shots.append(Shot(cut, _framing(rng, actors)))
     return tuple(shots)
 
 
-def _frame(rng: Random, actors: tuple[Actor, ...]) -> Camera:
-    """All of the stage, most of it, or two neighbours from nearer."""
+def _framing(rng: Random, actors: tuple[Actor, ...]) -> Camera:
+    """A random shot: wide (the whole stage), medium (all characters) or close (two neighbours)."""
     kind = rng.choices(("wide", "medium", "close"), (4, 3, 3))[0]
     if kind == "wide":
         return Camera()
-    across = sorted(actors, key=lambda a: a.x)
+    by_position = sorted(actors, key=lambda a: a.x)
     if kind == "close":
-        first = rng.randrange(max(1, len(across) - 1))
-        across = across[first : first + 2]
-    left, right = across[0].x - 75, across[-1].x + 75
+        first = rng.randrange(max(1, len(by_position) - 1))
+        by_position = by_position[first : first + 2]
+    left, right = by_position[0].x - 75, by_position[-1].x + 75
     zoom = min(1.9 if kind == "close" else 1.5, WIDTH / (right - left))
     return Camera(
         round((left + right) / 2, 1),
@@ -234,20 +243,20 @@ def _frame(rng: Random, actors: tuple[Actor, ...]) -> Camera:
     )
 
 
-def _moving(
+def _actor_at(
     actor: Actor, beat: Beat, before: Beat | None, after: Beat | None, time: float, talking: bool
 ) -> Actor:
-    """The actor at a second of its beat: coming from where it was, going to where it will be, or in its place."""
-    since, left = time - beat.start, beat.end - time
+    """The actor at a time of its beat: arriving from its position before, leaving to the next one, or in place."""
+    elapsed, remaining = time - beat.start, beat.end - time
     x = actor.x
-    if before and since < WALK_SECONDS:
+    if before and elapsed < WALK_SECONDS:
         origin = before.actor(actor.name)
         middle = (origin.x + actor.x) / 2 if origin else _offstage(actor.x)
-        x = middle + (actor.x - middle) * since / WALK_SECONDS
-    elif after and left < WALK_SECONDS:
+        x = middle + (actor.x - middle) * elapsed / WALK_SECONDS
+    elif after and remaining < WALK_SECONDS:
         goal = after.actor(actor.name)
         middle = (goal.x + actor.x) / 2 if goal else _offstage(actor.x)
-        x = middle + (actor.x - middle) * left / WALK_SECONDS
+        x = middle + (actor.x - middle) * remaining / WALK_SECONDS
     phase = round(time * 1.7 % 1, 3)
     if abs(x - actor.x) > 4:
         facing = actor.facing
@@ -256,4 +265,5 @@ def _moving(
 
 
 def _offstage(x: float) -> float:
+    """The nearer exit, from the left in stage pixels."""
     return -70.0 if x < WIDTH / 2 else WIDTH + 70.0

@@ -1,6 +1,6 @@
-"""What there is in the sitcom: the cast, the things, the places, and a stage setting at one instant.
+"""The sitcom's cast, objects and places, and the stage at one instant.
 
-The screenplay decides settings, the drawing turns a setting into a picture and boxes; this is all they share.
+The screenplay determines settings, and the drawing renders a setting as an image with boxes; they share nothing else.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 WIDTH, HEIGHT = 640, 360
+"""Of the stage and of frames, in pixels."""
 
 CAST = ("mia", "leo", "zoe", "max", "ida", "sam")
 
@@ -26,6 +27,7 @@ FURNITURE = {
     "park": ("tree", "bench", "fountain"),
     "street": ("car", "bicycle", "sign"),
 }
+"""Place -> its kinds of furniture."""
 PLACES = tuple(FURNITURE)
 
 Posture = Literal["stand", "walk", "sit", "wave"]
@@ -38,11 +40,12 @@ class Actor:
 
     name: str
     x: float
-    """Where the feet are, from the left."""
+    """Position of the feet, from the left."""
     y: float = 340.0
-    """Where the feet are, from the top: larger is nearer to the viewer, drawn larger and in front."""
+    """Position of the feet, from the top: larger is nearer to the viewer, drawn larger and in front."""
     posture: Posture = "stand"
     facing: Literal[-1, 1] = 1
+    """Left or right."""
     holding: str | None = None
     """One of HELD."""
     wearing: str | None = None
@@ -50,12 +53,12 @@ class Actor:
     mood: Mood = "calm"
     talking: bool = False
     phase: float = 0.0
-    """Where in the cycle of steps, gestures or mouth movements, in [0, 1)."""
+    """Position in the cycle of steps, gestures or mouth movements, in [0, 1)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prop:
-    """A piece of furniture, or a held or worn thing that lies about; (x, y) is the middle of its bottom edge."""
+    """A piece of furniture, or an object that nobody holds or wears; (x, y) is the middle of its bottom edge."""
 
     kind: str
     x: float
@@ -64,7 +67,7 @@ class Prop:
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """What the shot shows: the stage around (x, y), enlarged. Zoom 1 at (320, 180) is the whole stage."""
+    """A shot of the stage: centred at (x, y), enlarged by `zoom`. Zoom 1 at (320, 180) shows the whole stage."""
 
     x: float = WIDTH / 2
     y: float = HEIGHT / 2
@@ -80,4 +83,4 @@ class Setting:
     props: tuple[Prop, ...]
     camera: Camera = Camera()
     light: int = 0
-    """Which of the place's colour schemes (wall, floor): any integer, taken modulo their number."""
+    """Index of the place's colour scheme (wall, floor), taken modulo their number."""

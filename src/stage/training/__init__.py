@@ -1,1 +1,1 @@
-"""Training: STAGE and its baselines, text encoders, the packaged detector."""
+"""Training of STAGE and the baselines, of text encoders, of the detector."""

@@ -1,4 +1,8 @@
-"""What Lightning keeps of a run that may be gone on with: elsewhere, with other patience, or after its end."""
+"""Lightning callbacks: checkpoints and early stopping that survive resuming.
+
+A resumed run may have been moved, may have another patience, or may be longer than before. The names of the classes
+are part of the checkpoints: Lightning stores the state of a callback under them.
+"""
 
 from __future__ import annotations
 
@@ -8,41 +12,43 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 
-from stage.training.resuming import LAST
+from stage.training.resuming import LAST_EPOCH
 
 BEST = "best"
 MONITORED = "val/accuracy"
 
 
 class BestEpoch(ModelCheckpoint):
-    """Keeps the epoch of the best validation accuracy. A run whose folder was moved still knows which it was."""
+    """Keeps the epoch with the best validation accuracy, also if the run's folder is moved."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, filename=BEST, monitor=MONITORED, mode="max", enable_version_counter=False)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        here = {
-            name: self._here(value) if name.endswith("_path") else value for name, value in state_dict.items()
+        state = {
+            name: self._moved(value) if name.endswith("_path") else value
+            for name, value in state_dict.items()
         }
-        best = {self._here(path): score for path, score in state_dict["best_k_models"].items()}
-        super().load_state_dict({**here, "dirpath": self.dirpath, "best_k_models": best})
+        best = {self._moved(path): score for path, score in state_dict["best_k_models"].items()}
+        super().load_state_dict({**state, "dirpath": self.dirpath, "best_k_models": best})
 
-    def _here(self, path: str) -> str:
+    def _moved(self, path: str) -> str:
+        """The path of a checkpoint in the present folder."""
         return str(Path(str(self.dirpath)) / Path(path).name) if path else path
 
 
 class EveryEpoch(ModelCheckpoint):
-    """Keeps the last epoch. Not `save_last` of the other, which writes nothing after an epoch that was no better."""
+    """Saves each epoch over the one before. (ModelCheckpoint's `save_last` skips epochs that are no better.)"""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder, filename=LAST, enable_version_counter=False)
+        super().__init__(folder, filename=LAST_EPOCH, enable_version_counter=False)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """There is nothing to know."""
+        """It has no state to restore."""
 
 
 class Patience(EarlyStopping):
-    """Stops when validation accuracy gets no better. The patience of now counts; a run that it ended stays ended."""
+    """Early stopping on validation accuracy. A resumed run has its current setting, and stays stopped if it was."""
 
     def __init__(self, epochs: int) -> None:
         super().__init__(MONITORED, mode="max", patience=epochs, check_finite=False)

@@ -1,4 +1,4 @@
-"""A run in one YAML file: what to train on, which model, how long."""
+"""The configuration of a run: data, model and training, read from YAML."""
 
 from __future__ import annotations
 
@@ -15,61 +15,62 @@ from stage.model.build import KINDS, TrainableConfig
 from stage.model.config import StageConfig
 
 STRICT = ConfigDict(extra="forbid", frozen=True)
-NOT_OF_THE_SYSTEM = ("whiten", "region_components", "text_dim", "region_dim")
-"""Keys of the section `model` that aren't settings of a system; the sizes, found in the features, can't be set."""
+FEATURE_KEYS = ("whiten", "region_components", "text_dim", "region_dim")
+"""Keys of the section `model` that concern the features, not the system. The sizes come from the data; they can't be
+set."""
 
 
 class DataConfig(BaseModel):
-    """Data folders, or FOLDER/SPLIT of another known layout (see docs/data.md)."""
+    """Data folders, or FOLDER/SPLIT of another known layout (see docs/reference/files.md)."""
 
     model_config = STRICT
 
     root: Path | None = None
-    """Where `train` and `val` are looked for; without it they are paths of their own."""
+    """Folder that `train` and `val` are relative to, if given."""
     train: Path
     val: Path
     limits: Limits = Limits()
     workers: int = Field(default=1, ge=0)
-    """Processes that prepare batches; 0 prepares them in the training process."""
+    """Processes that prepare batches; with 0, the training process does."""
 
-    def place(self, split: Path) -> Path:
-        """Where a split lies."""
+    def path_of(self, split: Path) -> Path:
+        """The path of a split: that of `train` or `val`, below `root` if there is one."""
         return self.root / split if self.root else split
 
 
 class ModelConfig(BaseModel):
-    """Which system a run trains, STAGE if no `kind` is named. Sizes of vectors come from the features."""
+    """The system that a run trains: STAGE, or the one that `kind` names. Vector sizes come from the features."""
 
     model_config = STRICT
 
     system: TrainableConfig = StageConfig()
-    """In a file its settings stand beside `kind`, in the section `model` itself."""
+    """In a YAML file its settings are next to `kind`, in the section `model` itself."""
     whiten: bool = False
-    """Turn and scale word vectors and region features so that over the training set no direction varies more than
-    another. What tells names, or looks, apart varies little in features made for anything, and is learnt late."""
+    """Whiten word vectors and region features (PCA on the training set). The directions that tell names, or looks,
+    apart have little variance in general-purpose features, and are learnt late without it."""
     region_components: int | None = Field(default=None, gt=0)
-    """Reduce region features to this many principal components; none leaves them as they are."""
+    """Reduce region features to this many principal components; None leaves them as they are."""
 
     @model_validator(mode="before")
     @classmethod
     def _gather(cls, content: Any) -> Any:
         if not isinstance(content, dict) or "system" in content:
             return content
-        ours = {key: value for key, value in content.items() if key in NOT_OF_THE_SYSTEM}
-        return {**ours, "system": {key: value for key, value in content.items() if key not in ours}}
+        own = {key: value for key, value in content.items() if key in FEATURE_KEYS}
+        return {**own, "system": {key: value for key, value in content.items() if key not in own}}
 
 
 class TrainingConfig(BaseModel):
-    """How the weights are found. Defaults are those of the paper and the release."""
+    """Optimisation and run settings. Defaults are those of the paper and the release."""
 
     model_config = STRICT
 
     epochs: int = Field(default=100, gt=0)
     batch_size: int = Field(default=16, gt=0)
-    """Questions of a step."""
+    """Questions per step."""
     at_once: int = Field(default=4, gt=0)
-    """Questions of a step that are in memory together; their gradients add up until `batch_size` is reached.
-    Fewer need less memory; on a GPU more are faster."""
+    """Questions per micro-batch; gradients are accumulated over micro-batches until `batch_size` is reached. Fewer
+    need less memory; on a GPU more are faster."""
     learning_rate: float = Field(default=1e-3, gt=0)
     weight_decay: float = Field(default=3e-7, ge=0)
     gradient_clip: float = Field(default=10.0, gt=0)
@@ -78,32 +79,31 @@ class TrainingConfig(BaseModel):
     attention_weight: float = Field(default=0.1, ge=0)
     """0: no spatial supervision."""
     schedule: Literal["plateau", "cosine"] = "plateau"
-    """plateau: halve the rate when validation accuracy stands still for `plateau_checks`; cosine: one rise and
-    fall over all epochs."""
+    """plateau: halve the learning rate when validation accuracy doesn't improve for `plateau_checks`; cosine: warmup
+    and cosine annealing over all epochs."""
     plateau_checks: int = Field(default=10, gt=0)
-    """There is one check an epoch, so with less `patience` than this training stops before."""
+    """Validations, of which there is one per epoch: with a smaller `patience`, training stops before."""
     keep: Literal["best", "last"] = "best"
-    """Which epoch's model is the result. The best of several checks (by validation accuracy) is luck where questions
-    are few; after a cosine schedule the last one is trained better than those before it."""
+    """Which epoch's model is the result: that with the best validation accuracy, or the last. With few validation
+    questions the best one is chance; after a cosine schedule the last one is trained best."""
     patience: int = Field(default=5, gt=0)
-    """Epochs without a better validation accuracy after which training stops."""
+    """Stop after this many epochs without a better validation accuracy."""
     precision: Literal["auto", "float32", "bfloat16"] = "float32"
-    """auto: bfloat16 where the device computes it faster than float32."""
+    """auto: bfloat16 if the device is faster in it than in float32."""
     compile: Literal["auto", "never"] = "auto"
-    """auto: let a C++ compiler make one loop of consecutive element-wise steps, on a CPU that has one, in a run that
-    is long enough for it."""
+    """auto: compile element-wise operations, on a CPU with a C++ compiler, in runs long enough for it to pay off."""
     seed: int = Field(default=2018, ge=0, le=2**32 - 1)
     device: Literal["auto", "cpu", "gpu"] = "auto"
 
     @property
-    def parts(self) -> int:
-        """How many times a step's gradients add up: as often as `batch_size` can be shared out evenly."""
-        shares = (n for n in range(1, self.batch_size + 1) if self.batch_size % n == 0)
-        return next(n for n in shares if n * self.at_once >= self.batch_size)
+    def micro_batches(self) -> int:
+        """Micro-batches per step: the fewest of equal size that have at most `at_once` questions each."""
+        divisors = (n for n in range(1, self.batch_size + 1) if self.batch_size % n == 0)
+        return next(n for n in divisors if n * self.at_once >= self.batch_size)
 
 
 class RunConfig(BaseModel):
-    """Everything that `stage train` needs to know."""
+    """The content of a configuration file for `stage train`."""
 
     model_config = STRICT
 
@@ -115,15 +115,15 @@ class RunConfig(BaseModel):
 
 
 def settings_of(config: RunConfig) -> dict[str, Any]:
-    """All settings, as JSON has them."""
+    """All settings, as plain values for a JSON file."""
     return config.model_dump(mode="json")
 
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
-    """Read a YAML file; each override is "section.key=value", the value in YAML.
+    """Read a YAML file; each override is "section.key=value", with the value in YAML.
 
-    An override of model.kind leaves out the file's model settings that are of the other kind alone.
-    Raises InputError with the key and the reason if it does not validate.
+    An override of model.kind drops the file's model settings that the new kind lacks. Raises InputError with the key
+    and the reason if the configuration is invalid.
     """
     try:
         content = yaml.safe_load(path.read_text())
@@ -133,18 +133,18 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
         raise InputError(f"{path}: is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
         raise InputError(
-            f"{path}: holds no settings; it should map data, model, training and output to values"
+            f"{path}: contains no settings; it should map data, model, training and output to values"
         )
-    # The kind first: what other overrides set is meant for it.
+    # The kind first: the other overrides are meant for it.
     for override in sorted(overrides, key=lambda o: not o.startswith("model.kind=")):
         kind = _kind(content)
         _apply(content, override)
         if _kind(content) != kind:
-            _keep_what_the_kind_has(content.get("model"))
+            _drop_settings_of_other_kinds(content.get("model"))
     try:
         return RunConfig.model_validate(content)
     except ValidationError as error:
-        raise InputError(f"{path}: {_first_reason(error)}") from None
+        raise InputError(f"{path}: {_first_error(error)}") from None
 
 
 def _apply(content: dict[str, Any], override: str) -> None:
@@ -167,13 +167,13 @@ def _kind(content: Mapping[str, Any]) -> Any:
     return model.get("kind", "stage") if isinstance(model, dict) else "stage"
 
 
-def _keep_what_the_kind_has(model: Any) -> None:
+def _drop_settings_of_other_kinds(model: Any) -> None:
     if isinstance(model, dict) and (config := KINDS.get(str(model.get("kind", "stage")))):
-        for key in set(model) - set(config.model_fields) - set(NOT_OF_THE_SYSTEM):
+        for key in set(model) - set(config.model_fields) - set(FEATURE_KEYS):
             del model[key]
 
 
-def _first_reason(error: ValidationError) -> str:
+def _first_error(error: ValidationError) -> str:
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"] if part not in ("system", *KINDS))
     if first["type"] == "unknown_kind":

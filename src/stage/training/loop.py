@@ -1,4 +1,4 @@
-"""Data, model and losses to a trained model: pytorch-lightning's loop around STAGE or a baseline."""
+"""The training loop of STAGE and the baselines, on pytorch-lightning."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from stage.annotation.vocabulary import build_vocabulary
 from stage.data.batch import Batch
 from stage.data.examples import Example, collate
 from stage.data.layouts import open_questions
-from stage.data.loading import LengthBucketSampler, Questions, answering_loader
+from stage.data.loading import ExampleDataset, LengthBucketSampler, inference_loader
 from stage.data.question_set import QuestionSet
 from stage.errors import InputError
-from stage.features.regions.visual_concepts import ConceptRegions
-from stage.inference.model_folder import FeatureRecipe, TrainedModel, check_place, save_model
+from stage.features.regions.visual_concepts import LabelFeatures
+from stage.inference.model_folder import FeatureRecipe, TrainedModel, check_replaceable, save_model
 from stage.inference.predict import make_predictions
 from stage.inference.score import evaluate_model, scores_of
 from stage.metrics import Scores
@@ -39,20 +39,20 @@ from stage.runtime.hardware import best_device, bfloat16_is_fast
 from stage.training.checkpoints import MONITORED, BestEpoch, EveryEpoch, Patience
 from stage.training.config import RunConfig, TrainingConfig, settings_of
 from stage.training.lr_schedules import warmup_cosine
-from stage.training.resuming import CHECKPOINTS, begin, finished_epochs
+from stage.training.resuming import CHECKPOINTS, finished_epochs, open_run
 from stage.types import Question
 
 MODEL = "model"
-MAY_CHANGE = frozenset(
+CHANGEABLE_ON_RESUME = frozenset(
     {"output", "data.workers"} | {f"training.{key}" for key in ("device", "compile", "at_once", "patience")}
 )
-"""Settings that a run can be gone on with when they are others."""
+"""Settings that may differ when a run is resumed."""
 WORTH_COMPILING = 5_000
-"""Questions, counted once an epoch; compiling takes as long as some thousand of them."""
+"""Questions times epochs from which compiling pays off; it takes as long as a few thousand questions."""
 
 
 class TrainingModule(pl.LightningModule):
-    """One step: all losses of a batch. One check: the metrics of the paper on the validation questions."""
+    """A training step computes all losses of a batch; validation computes the paper's metrics."""
 
     def __init__(
         self,
@@ -81,8 +81,8 @@ class TrainingModule(pl.LightningModule):
         self.log("train/span", losses.span.detach() / size, batch_size=size)
         self.log("train/attention", losses.attention.detach() / size, batch_size=size)
         self.log("train/accuracy", right, batch_size=size, prog_bar=True, on_step=False, on_epoch=True)
-        # Lightning takes the mean of a step's parts, but losses are sums.
-        return losses.total * self.config.parts
+        # Lightning takes the mean over a step's micro-batches, but losses are sums.
+        return losses.total * self.config.micro_batches
 
     def validation_step(self, loaded: tuple[Batch, list[Example]], _: int) -> None:
         batch, examples = loaded
@@ -96,20 +96,20 @@ class TrainingModule(pl.LightningModule):
         scores = self.scores()
         self.tables = []
         return_freed_memory()
-        shown = {
+        logged = {
             MONITORED: scores.qa_accuracy,
             "val/miou": scores.temporal_miou,
             "val/asa": scores.answer_span_accuracy,
             "val/map": scores.grounding_map,
         }
-        for name, value in shown.items():
+        for name, value in logged.items():
             self.log(name, math.nan if value is None else value, prog_bar=True)
         schedule = self.lr_schedulers()
         if isinstance(schedule, ReduceLROnPlateau) and scores.qa_accuracy is not None:
             schedule.step(scores.qa_accuracy)
 
     def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
-        """Lightning takes a plateau's step after an epoch's checkpoint, which then wouldn't know of its check."""
+        """Skips plateau schedules: Lightning would step them after the epoch's checkpoint, which would miss it."""
         if not isinstance(scheduler, ReduceLROnPlateau):
             super().lr_scheduler_step(scheduler, metric)
 
@@ -135,28 +135,29 @@ class TrainingModule(pl.LightningModule):
 
 
 def train(config: RunConfig, *, resume: bool = True, progress: bool = True) -> tuple[TrainedModel, Scores]:
-    """Train as configured; returns the model of the epoch that is kept, and its validation scores.
+    """Train as configured; returns the model of the epoch that `keep` selects, and its validation scores.
 
     Writes settings, checkpoints, CSV and TensorBoard logs and the finished model below `config.output`. With
-    `resume`, a run that was cut off goes on from its last finished epoch; InputError if it had other settings.
+    `resume`, an interrupted run is resumed from its last finished epoch. Raises InputError if it had other settings,
+    or if data, device or output can't be used.
     """
     keep_freed_memory()
     c = config.training
     device = device_of(c)
-    train_set = open_questions(config.data.place(config.data.train), config.data.limits).answered()
-    val_set = open_questions(config.data.place(config.data.val), config.data.limits)
+    train_set = open_questions(config.data.path_of(config.data.train), config.data.limits).labelled()
+    val_set = open_questions(config.data.path_of(config.data.val), config.data.limits)
     for note in dict.fromkeys(train_set.notes + val_set.notes):
         print(note, file=sys.stderr)
     train_set.check_same_features(val_set)
     if all(question.answer_index is None for question in val_set.questions):
         raise InputError(
-            f"{val_set.name}: no question has an answer_idx, so no epoch can be chosen by it; set another data.val"
+            f"{val_set.name}: no question has an answer_idx, so epochs can't be compared; set another data.val"
         )
     _check_regions_are_words(config, train_set)
-    check_place(config.output / MODEL)
-    last = _begin(config, resume)
-    done = finished_epochs(last)  # what is random must not begin again as it did then
-    pl.seed_everything((c.seed + done) % 2**32, workers=True, verbose=False)
+    check_replaceable(config.output / MODEL)
+    last_checkpoint = _open_run(config, resume)
+    finished = finished_epochs(last_checkpoint)  # the random numbers of a resumed run must not repeat
+    pl.seed_everything((c.seed + finished) % 2**32, workers=True, verbose=False)
     train_set.fit_projections(
         config.model.region_components,
         whiten=config.model.whiten,
@@ -168,50 +169,50 @@ def train(config: RunConfig, *, resume: bool = True, progress: bool = True) -> t
     if c.compile == "auto" and device == "cpu" and len(train_set) * c.epochs >= WORTH_COMPILING:
         compile_or_warn()
     model = build_model(config.model.system.model_copy(update=sizes))
-    sampler = LengthBucketSampler(train_set.sizes(), c.batch_size, c.batch_size // c.parts, c.seed)
-    sampler.set_epoch(done)  # Lightning tells it after a worker has asked for the first batches
+    sampler = LengthBucketSampler(train_set.sizes(), c.batch_size, c.batch_size // c.micro_batches, c.seed)
+    sampler.set_epoch(finished)  # Lightning sets it only after a worker has asked for the first batches
     module = TrainingModule(
-        model, c, math.ceil(len(sampler) / c.parts), val_set.questions, train_set.concepts
+        model, c, math.ceil(len(sampler) / c.micro_batches), val_set.questions, train_set.concepts
     )
-    best, every_epoch = BestEpoch(last.parent), EveryEpoch(last.parent)
+    best, every_epoch = BestEpoch(last_checkpoint.parent), EveryEpoch(last_checkpoint.parent)
     trainer = _trainer(config, [best, every_epoch, Patience(c.patience)], progress)
     trainer.fit(
         module,
         DataLoader(
-            Questions(train_set), batch_sampler=sampler, collate_fn=collate, num_workers=config.data.workers,
+            ExampleDataset(train_set), batch_sampler=sampler, collate_fn=collate, num_workers=config.data.workers,
             persistent_workers=config.data.workers > 0,
         ),
-        answering_loader(val_set),
-        ckpt_path=last if last.exists() else None,
+        inference_loader(val_set),
+        ckpt_path=last_checkpoint if last_checkpoint.exists() else None,
         weights_only=True,
     )  # fmt: skip
-    kept = Path(best.best_model_path) if c.keep == "best" else last
+    kept = Path(best.best_model_path) if c.keep == "best" else last_checkpoint
     if not kept.is_file():
         raise InputError(f"{config.output}: no epoch was finished, so there is no model; train for longer")
     module.load_state_dict(torch.load(kept, weights_only=True, map_location="cpu")["state_dict"])
-    trained = TrainedModel(
+    trained_model = TrainedModel(
         model.eval(),
         FeatureRecipe(text=train_set.text_name, regions=train_set.region_name),
         train_set.projections,
         tuple(sorted(train_set.concepts)),
         config.data.limits,
     )
-    save_model(trained, config.output / MODEL)
-    return trained, evaluate_model(trained, val_set, device)
+    save_model(trained_model, config.output / MODEL)
+    return trained_model, evaluate_model(trained_model, val_set, device)
 
 
-def _begin(config: RunConfig, resume: bool) -> Path:
-    """Write down the settings; returns where the last epoch's checkpoint is, if there is one to go on from."""
+def _open_run(config: RunConfig, resume: bool) -> Path:
+    """Write the settings; returns the path of the last epoch's checkpoint, which exists if there is one to resume."""
     if not resume:
         shutil.rmtree(config.output / CHECKPOINTS, ignore_errors=True)
-    # The rates of a cosine schedule depend on how many epochs there will be.
-    longer = {"training.epochs"} if config.training.schedule == "plateau" else set[str]()
-    return begin(
+    # The rates of a cosine schedule depend on the number of epochs.
+    length = {"training.epochs"} if config.training.schedule == "plateau" else set[str]()
+    return open_run(
         config.output,
         settings_of(config),
-        otherwise="choose another output, or start anew with --no-resume",
-        without=MAY_CHANGE | longer,
-        read=lambda content: settings_of(RunConfig.model_validate(content)),
+        advice="choose another output, or start over with --no-resume",
+        may_differ=CHANGEABLE_ON_RESUME | length,
+        parse=lambda content: settings_of(RunConfig.model_validate(content)),
     )
 
 
@@ -224,11 +225,14 @@ def _check_regions_are_words(config: RunConfig, questions: QuestionSet) -> None:
     if not _regions_are_words(config):
         return
     if config.model.region_components:
-        raise InputError("model.regions_as_words: words aren't reduced; leave out model.region_components")
-    if questions.region_name != ConceptRegions.name_for(questions.text_name):
+        raise InputError(
+            "model.regions_as_words: word vectors aren't reduced; leave out model.region_components"
+        )
+    if questions.region_name != LabelFeatures.name_for(questions.text_name):
         raise InputError(
             f"model.regions_as_words: the regions of {questions.name} are {questions.region_name}, not visual "
-            f"concepts of {questions.text_name}; make them with `stage features regions --concepts`, or set it false"
+            f"concepts of {questions.text_name}; extract them with `stage features regions --concepts`, or set it to "
+            "false"
         )
 
 
@@ -240,7 +244,7 @@ def in_bfloat16(config: TrainingConfig) -> bool:
 
 
 def device_of(config: TrainingConfig) -> str:
-    """Where a run computes: "cpu" or "cuda". Raises InputError if a GPU is asked for and there is none."""
+    """The device of a run: "cpu" or "cuda". Raises InputError if a GPU is required and there is none."""
     device = "cpu" if config.device == "cpu" else best_device()
     if config.device == "gpu" and device == "cpu":
         raise InputError(
@@ -251,19 +255,19 @@ def device_of(config: TrainingConfig) -> str:
 
 def _trainer(config: RunConfig, callbacks: Sequence[Callback], progress: bool) -> pl.Trainer:
     c = config.training
-    # A resumed run gets a folder of its own beside the earlier one's.
-    table = CSVLogger(config.output, "logs")
+    # A resumed run gets its own folder, next to the earlier one's.
+    csv_logger = CSVLogger(config.output, "logs")
     return pl.Trainer(
         max_epochs=c.epochs,
-        accelerator=device_of(c),  # not auto, which may be a device that nothing was tested on
+        accelerator=device_of(c),  # not auto, which may choose an untested device
         devices=1,
         precision="bf16-mixed" if in_bfloat16(c) else "32-true",
-        accumulate_grad_batches=c.parts,
+        accumulate_grad_batches=c.micro_batches,
         gradient_clip_val=c.gradient_clip,
         callbacks=[*callbacks, RichProgressBar()] if progress else [*callbacks],
         enable_progress_bar=progress,
         enable_model_summary=False,
-        logger=[table, TensorBoardLogger(config.output, "logs", version=table.version)],
+        logger=[csv_logger, TensorBoardLogger(config.output, "logs", version=csv_logger.version)],
         use_distributed_sampler=False,
         num_sanity_val_steps=0,
         log_every_n_steps=10,

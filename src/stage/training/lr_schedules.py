@@ -1,4 +1,4 @@
-"""Learning rates over a run."""
+"""Learning rate schedules."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from torch.optim.lr_scheduler import LambdaLR
 
 
 def warmup_cosine(optimizer: Optimizer, steps: int, rise: float) -> LambdaLR:
-    """A straight rise over a share of the steps, then half a cosine down to zero at the last of them."""
-    top = max(1, round(rise * steps))
+    """Linear warmup over a share `rise` of the steps, then cosine annealing to zero at the last step."""
+    warmup = max(1, round(rise * steps))
 
     def factor(step: int) -> float:
-        if step < top:
-            return (step + 1) / top
-        done = min(1.0, (step - top) / max(1, steps - top))
-        return 0.5 * (1 + math.cos(math.pi * done))
+        if step < warmup:
+            return (step + 1) / warmup
+        progress = min(1.0, (step - warmup) / max(1, steps - warmup))
+        return 0.5 * (1 + math.cos(math.pi * progress))
 
     return LambdaLR(optimizer, factor)

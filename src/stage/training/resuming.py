@@ -1,4 +1,4 @@
-"""Runs that can be gone on with: what they were begun with is written down, and one of other settings is refused."""
+"""Resuming runs: their settings are stored, and must not have changed."""
 
 from __future__ import annotations
 
@@ -10,61 +10,63 @@ from stage.errors import InputError
 from stage.io import read_json, write_json
 
 SETTINGS, CHECKPOINTS = "settings.json", "checkpoints"
-LAST = "last"
+LAST_EPOCH = "last"
 Settings = Mapping[str, Any]
 
 
-def begin(
+def open_run(
     folder: Path,
     settings: Settings,
     *,
-    otherwise: str,
-    without: Collection[str] = (),
-    read: Callable[[Settings], Settings] = lambda content: content,
+    advice: str,
+    may_differ: Collection[str] = (),
+    parse: Callable[[Settings], Settings] = lambda content: content,
 ) -> Path:
-    """Write FOLDER/settings.json; returns where the checkpoint of the last epoch is, if there is one to go on from.
+    """Write FOLDER/settings.json; returns the path of the last epoch's checkpoint, which exists if there is one.
 
-    without: settings that may change, as "section.key"; read: from the file's content to settings, ValueError if it
-    can't be. Raises InputError, with `otherwise` as what to do, if there is a checkpoint of other settings.
+    may_differ: settings that may change when a run is resumed, as "section.key". parse: the file's content ->
+    settings; raises ValueError if it is invalid. Raises InputError if there is a checkpoint with other settings; its
+    message ends with `advice`.
     """
-    last = folder / CHECKPOINTS / f"{LAST}.ckpt"
-    if last.exists():
+    last_checkpoint = folder / CHECKPOINTS / f"{LAST_EPOCH}.ckpt"
+    if last_checkpoint.exists():
         try:
             content = read_json(folder / SETTINGS)
             if not isinstance(content, dict):
                 raise ValueError
-            before = read(content)
+            before = parse(content)
         except (InputError, ValueError):
             raise InputError(
-                f"{folder}: holds a run whose {SETTINGS} can't be read or are not of this version; {otherwise}"
+                f"{folder}: contains a run whose {SETTINGS} can't be read or is of another version; {advice}"
             ) from None
-        if different := difference(before, settings, without):
-            raise InputError(f"{folder}: holds a run of other settings ({different}); {otherwise}")
+        if different := first_difference(before, settings, may_differ):
+            raise InputError(f"{folder}: contains a run with other settings ({different}); {advice}")
     write_json(folder / SETTINGS, settings)
-    return last
+    return last_checkpoint
 
 
-def finished_epochs(last: Path) -> int:
-    """How many epochs were finished when a checkpoint was written; 0 if there is none."""
-    if not last.exists():
+def finished_epochs(checkpoint: Path) -> int:
+    """The number of epochs that were finished when a checkpoint was written; 0 if there is none."""
+    if not checkpoint.exists():
         return 0
     import torch
 
-    return int(torch.load(last, weights_only=True, map_location="cpu")["epoch"]) + 1
+    return int(torch.load(checkpoint, weights_only=True, map_location="cpu")["epoch"]) + 1
 
 
-def difference(before: Settings, now: Settings, without: Collection[str] = ()) -> str:
-    """The first setting that differs, in words; empty if none does. without: names, as "section.key"."""
-    ours, theirs = dict(_flat(now)), dict(_flat(before))
-    for key in sorted((ours.keys() | theirs.keys()) - set(without)):
-        if ours.get(key) != theirs.get(key):
-            return f"{key.replace('model.system.', 'model.')} was {theirs.get(key)}, now {ours.get(key)}"
+def first_difference(before: Settings, now: Settings, ignored: Collection[str] = ()) -> str:
+    """The first setting that differs, as "KEY was OLD, now NEW"; "" if none does. ignored: keys, as "section.key"."""
+    old, new = dict(_flatten(before)), dict(_flatten(now))
+    for key in sorted((new.keys() | old.keys()) - set(ignored)):
+        if new.get(key) != old.get(key):
+            return f"{key.replace('model.system.', 'model.')} was {old.get(key)}, now {new.get(key)}"
     return ""
 
 
-def _flat(content: Settings, prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _flatten(content: Settings, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Nested settings as ("section.key", value)."""
     for key, value in content.items():
         if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{key}.")
+            yield from _flatten(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value

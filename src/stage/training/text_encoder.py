@@ -1,7 +1,7 @@
-"""Fine-tuning a BERT on a data set's text, with masked words and next sentences (Sec. 4.2 of the paper).
+"""Fine-tune BERT on a data set's text: masked words and next sentences.
 
-Pairs of sentences come from consecutive subtitles and from questions with their right answers; half of the time the
-second is another one. What is learnt is measured on the text of clips that are held out.
+As in Sec. 4.2 of the paper. Sentence pairs are consecutive subtitles, and questions with their right answers; in
+half of them, the second sentence is replaced by another pair's. Scores are measured on the text of held-out clips.
 """
 
 from __future__ import annotations
@@ -22,25 +22,28 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from stage.errors import InputError, first_line
-from stage.features.hub import CANT_BE_LOADED, loading
+from stage.features.pretrained import LOADING_ERRORS, download_progress
+from stage.io import writing_into
 from stage.runtime.allocator import keep_freed_memory
 from stage.runtime.hardware import best_device
 from stage.training.checkpoints import EveryEpoch
 from stage.training.lr_schedules import warmup_cosine
-from stage.training.resuming import begin, finished_epochs
+from stage.training.resuming import finished_epochs, open_run
 from stage.types import Clip, Question
+from stage.wording import counted
 
 HELD_OUT = 10
-"""One clip in so many."""
+"""One clip in this many is held out."""
 LONGEST_PAIR = 128
+"""Wordpieces."""
 WARMUP_SHARE = 0.1
 IS_NEXT, IS_OTHER = 0, 1
-"""As BERT numbers them."""
+"""BERT's labels of the second sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class SentencePair:
-    """Two texts that follow each other."""
+    """Two consecutive texts. (A hash of its repr is stored with a run: its name and fields must not change.)"""
 
     first: str
     second: str
@@ -48,7 +51,7 @@ class SentencePair:
 
 @dataclass(frozen=True, slots=True)
 class TextScores:
-    """How well masked words and next sentences of held-out text are told."""
+    """Scores on held-out text: perplexity of masked words, accuracy of next-sentence prediction in [0, 1]."""
 
     perplexity: float
     next_sentence_accuracy: float
@@ -57,9 +60,12 @@ class TextScores:
 def sentence_pairs(
     questions: Sequence[Question], clips: Sequence[Clip]
 ) -> tuple[list[SentencePair], list[SentencePair]]:
-    """For training, and held out: the text of every tenth clip, or of the last one of fewer."""
-    kept: list[SentencePair] = []
-    held: list[SentencePair] = []
+    """Pairs for training, and held-out ones: those of every tenth clip, or of the last clip if there are fewer.
+
+    Raises InputError if either would be empty.
+    """
+    training: list[SentencePair] = []
+    held_out: list[SentencePair] = []
     of_clip: dict[str, list[Question]] = {}
     for question in questions:
         of_clip.setdefault(question.clip, []).append(question)
@@ -69,16 +75,17 @@ def sentence_pairs(
         for q in of_clip.get(clip.name, ()):
             if q.answer_index is not None:
                 pairs.append(SentencePair(q.text, q.answers[q.answer_index]))
-        (held if i % every == every - 1 else kept).extend(pairs)
-    if not kept or not held:
+        (held_out if i % every == every - 1 else training).extend(pairs)
+    if not training or not held_out:
         raise InputError(
-            f"{len(clips)} clips hold too little text to fine-tune on and to hold some out; take {HELD_OUT} or more"
+            f"{counted(len(clips), 'clip')}: too little text to fine-tune on and to hold some out; "
+            f"give {HELD_OUT} clips or more"
         )
-    return kept, held
+    return training, held_out
 
 
 class Pairs(Dataset[dict[str, Any]]):
-    """Pairs as token ids; in half of them the second text is another pair's. Fixed by seed, epoch and position."""
+    """Pairs as token ids; in half of them the second text is another pair's. Random by seed, epoch and index."""
 
     def __init__(self, pairs: Sequence[SentencePair], tokenizer: Any, seed: int) -> None:
         self.pairs, self.tokenizer, self.seed = pairs, tokenizer, seed
@@ -98,7 +105,7 @@ class Pairs(Dataset[dict[str, Any]]):
 
 
 class PreTraining(pl.LightningModule):
-    """BERT with its two heads."""
+    """BERT with the heads of its two pre-training objectives."""
 
     def __init__(self, model: Any, learning_rate: float, steps: int) -> None:
         super().__init__()
@@ -132,50 +139,51 @@ def finetune(
     seed: int = 2018,
     progress: bool = True,
 ) -> tuple[TextScores, TextScores]:
-    """Fine-tune; returns the scores on held-out text before and after, and leaves model and tokenizer in `out`.
+    """Fine-tune, and write model and tokenizer to `out`; returns the scores on held-out text before and after.
 
-    spec: a BERT folder, a hub name, or the packaged one. A run that was cut off goes on from its last epoch; raises
-    InputError if it had other settings or other text.
+    spec: a model folder, a hub name, or that of the packaged model. An interrupted run is resumed from its last
+    epoch. Raises InputError if it had other settings or other text, or if there is too little text.
     """
-    kept, held = sentence_pairs(questions, clips)
+    training, held_out = sentence_pairs(questions, clips)
     settings = {
         "text": spec, "epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "seed": seed,
-        "sentences": hashlib.sha256(repr(kept).encode()).hexdigest()[:12],
+        "sentences": hashlib.sha256(repr(training).encode()).hexdigest()[:12],
     }  # fmt: skip
-    last = begin(out, settings, otherwise="choose another OUT, or remove it")
+    last_checkpoint = open_run(out, settings, advice="choose another OUT, or remove it")
     keep_freed_memory()
     pl.seed_everything(seed, verbose=False)
     model, tokenizer = load_bert(spec)
-    before = text_scores(model, tokenizer, held, batch_size, seed)
-    if done := finished_epochs(last):  # what is random must not begin again as it did then
-        pl.seed_everything((seed + done) % 2**32, verbose=False)
-    steps = epochs * math.ceil(len(kept) / batch_size)
-    callbacks: list[Any] = [EveryEpoch(last.parent), *([RichProgressBar()] if progress else [])]
+    before = text_scores(model, tokenizer, held_out, batch_size, seed)
+    if finished := finished_epochs(last_checkpoint):  # the random numbers of a resumed run must not repeat
+        pl.seed_everything((seed + finished) % 2**32, verbose=False)
+    steps = epochs * math.ceil(len(training) / batch_size)
+    callbacks: list[Any] = [EveryEpoch(last_checkpoint.parent), *([RichProgressBar()] if progress else [])]
     trainer = pl.Trainer(
         max_epochs=epochs, accelerator=best_device(), devices=1, callbacks=callbacks, logger=False,
         enable_progress_bar=progress, enable_model_summary=False, gradient_clip_val=1.0,
     )  # fmt: skip
     loader = DataLoader(
-        Pairs(kept, tokenizer, seed),
+        Pairs(training, tokenizer, seed),
         batch_size,
         shuffle=True,
         collate_fn=Masking(tokenizer),
-        generator=torch.Generator().manual_seed(seed + done),
+        generator=torch.Generator().manual_seed(seed + finished),
     )
     trainer.fit(
         PreTraining(model.train(), learning_rate, steps),
         loader,
-        ckpt_path=last if last.exists() else None,
+        ckpt_path=last_checkpoint if last_checkpoint.exists() else None,
         weights_only=True,
     )
-    after = text_scores(model, tokenizer, held, batch_size, seed)
-    model.save_pretrained(out)
-    tokenizer.save_pretrained(out)
+    after = text_scores(model, tokenizer, held_out, batch_size, seed)
+    with writing_into(out) as partial:
+        model.save_pretrained(partial)
+        tokenizer.save_pretrained(partial)
     return before, after
 
 
 class Masking:
-    """Pads a batch and masks 15 % of its words as BERT does: of these 80 % masked, 10 % another, 10 % as they are."""
+    """Pads a batch and selects 15 % of its tokens as BERT does: 80 % masked, 10 % random, 10 % unchanged."""
 
     def __init__(self, tokenizer: Any, seed: int | None = None) -> None:
         from transformers import DataCollatorForLanguageModeling
@@ -189,7 +197,10 @@ class Masking:
 
 
 def load_bert(spec: str) -> tuple[Any, Any]:
-    """A BERT with heads for masked words and next sentences, new where the checkpoint has none; its tokenizer."""
+    """A BERT with both pre-training heads, randomly initialised if the checkpoint has none, and its tokenizer.
+
+    Raises InputError if it can't be loaded.
+    """
     from transformers import AutoTokenizer, BertForPreTraining
 
     from stage.features.names import PACKAGED_BERT, without_digest
@@ -199,10 +210,10 @@ def load_bert(spec: str) -> tuple[Any, Any]:
     source = str(BertEncoder.packaged_folder()) if packaged else spec
     local = packaged or Path(spec).is_dir()
     try:
-        with loading(local=local):
+        with download_progress(local=local):
             tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local)
             model = BertForPreTraining.from_pretrained(source, local_files_only=local, use_safetensors=True)
-    except CANT_BE_LOADED as error:
+    except LOADING_ERRORS as error:
         raise InputError(f"{spec}: no BERT could be loaded ({first_line(error)})") from None
     tokenizer.model_max_length = min(tokenizer.model_max_length, model.config.max_position_embeddings)
     return model, tokenizer
@@ -210,12 +221,12 @@ def load_bert(spec: str) -> tuple[Any, Any]:
 
 @torch.inference_mode()
 def text_scores(
-    model: Any, tokenizer: Any, held: Sequence[SentencePair], batch_size: int, seed: int
+    model: Any, tokenizer: Any, pairs: Sequence[SentencePair], batch_size: int, seed: int
 ) -> TextScores:
-    """Perplexity of masked words and accuracy of next sentences, with the same masks for the same seed."""
+    """Score a BERT on sentence pairs. The same seed gives the same masks."""
     training = model.training
     model.eval().to(best_device())
-    loader = DataLoader(Pairs(held, tokenizer, seed), batch_size, collate_fn=Masking(tokenizer, seed))
+    loader = DataLoader(Pairs(pairs, tokenizer, seed), batch_size, collate_fn=Masking(tokenizer, seed))
     loss, masked, right = 0.0, 0, 0
     for batch in loader:
         output = model(**{k: v.to(model.device) for k, v in batch.items() if k != "labels"})
@@ -225,7 +236,7 @@ def text_scores(
             torch.nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="sum")
         )
         masked += int((labels != -100).sum())
-        told = output.seq_relationship_logits.argmax(-1)
-        right += int((told == batch["next_sentence_label"].to(model.device)).sum())
+        predicted = output.seq_relationship_logits.argmax(-1)
+        right += int((predicted == batch["next_sentence_label"].to(model.device)).sum())
     model.train(training)
-    return TextScores(math.exp(loss / max(masked, 1)), right / len(held))
+    return TextScores(math.exp(loss / max(masked, 1)), right / len(pairs))

@@ -1,14 +1,14 @@
 // Boxes
 
 const svg = $("boxes");
-const scale = () => task.width / Math.max(1, svg.getBoundingClientRect().width);  // film pixels in one of the screen
+const scale = () => task.width / Math.max(1, svg.getBoundingClientRect().width);  // film pixels per screen pixel
 
 function pointAt(event) {
-  const room = svg.getBoundingClientRect();
-  return [(event.clientX - room.left) * scale(), (event.clientY - room.top) * scale()];
+  const bounds = svg.getBoundingClientRect();
+  return [(event.clientX - bounds.left) * scale(), (event.clientY - bounds.top) * scale()];
 }
 
-/** A box between two corners in any order, whole pixels, within the picture. */
+/** A box between two corners in any order, in whole pixels, within the frame. */
 function between([x0, y0], [x1, y1], label) {
   const [left, right] = [Math.min(x0, x1), Math.max(x0, x1)].map(x => clamp(Math.round(x), 0, task.width));
   const [top, bottom] = [Math.min(y0, y1), Math.max(y0, y1)].map(y => clamp(Math.round(y), 0, task.height));
@@ -64,14 +64,14 @@ function copyBefore() {
   if (from === undefined) return;
   change(() => {
     const here = ownMarks(frame), there = marks(from);
-    const open = question().concepts.map(c => c.label).filter(label => !told(frame, label));
+    const open = question().concepts.map(c => c.label).filter(label => !isMarked(frame, label));
     here.boxes.push(...there.boxes.filter(box => open.includes(box.label)).map(box => ({ ...box })));
     here.absent.push(...there.absent.filter(label => open.includes(label)));
     concept = firstOpen();
   });
 }
 
-/** Follow a pointer from its press to its release; `draw` shows what would come of it, `finish` does it. */
+/** Follow a pointer from press to release: `draw` previews the result, `finish` applies it. */
 function follow(element, event, draw, finish) {
   event.preventDefault();
   event.stopPropagation();
@@ -83,7 +83,7 @@ function follow(element, event, draw, finish) {
     element.removeEventListener("pointerup", stop);
     element.removeEventListener("pointercancel", stop);
     const to = pointAt(e);
-    const far = Math.max(Math.abs(to[0] - from[0]), Math.abs(to[1] - from[1])) > SMALLEST * scale();
+    const far = Math.max(Math.abs(to[0] - from[0]), Math.abs(to[1] - from[1])) > SHORTEST_DRAG * scale();
     if (e.type === "pointercancel") show();
     else finish(from, to, far);
   };
@@ -122,7 +122,7 @@ function grab(tag, index, event) {
   const box = marks(frame).boxes[index];
   chosen = index;
   const shifted = (from, to) => moved(box, to[0] - from[0], to[1] - from[1]);
-  // The tag is drawn anew while it is dragged: the picture under it is what follows the pointer.
+  // The tag is redrawn while it is dragged, so the frame below it captures the pointer.
   follow(svg, event,
     (from, to) => drawBoxes(marks(frame).boxes.map((b, i) => i === index ? shifted(from, to) : b)),
     (from, to, far) => far ? replaceChosen(shifted(from, to)) : choose(index));

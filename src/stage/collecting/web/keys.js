@@ -1,9 +1,9 @@
 // Buttons and keys
 
 const buttons = {
-  "when": () => enter("when"), "where": () => done().confirmed ? enter("where") : confirmSpan(),
+  "when": () => enter("when"), "where": () => workOn().confirmed ? enter("where") : confirmSpan(),
   "back": () => turn(-1), "on": () => turn(1), "start-here": startHere, "end-here": endHere, "right": confirmSpan,
-  "copy": copyBefore, "undo": undo, "delete": deleteChosen, "forward": goOn,
+  "copy": copyBefore, "undo": undo, "delete": deleteChosen, "forward": advance,
   "previous": () => ask(work.at - 1), "next": () => ask(work.at + 1), "save": save,
 };
 for (const [id, act] of Object.entries(buttons)) $(id).addEventListener("click", act);
@@ -28,7 +28,7 @@ document.addEventListener("keydown", event => {
     return;
   }
   const drawing = step === "where";
-  const acts = { Enter: goOn, z: undo, p: () => ask(work.at - 1), n: () => ask(work.at + 1), ArrowLeft: () => turn(-1), ArrowRight: () => turn(1) };
+  const acts = { Enter: advance, z: undo, p: () => ask(work.at - 1), n: () => ask(work.at + 1), ArrowLeft: () => turn(-1), ArrowRight: () => turn(1) };
   if (!drawing) Object.assign(acts, { "[": startHere, "]": endHere });
   else Object.assign(acts, {
     b: boxByKeys, c: () => { if (!$("copy").disabled) copyBefore(); }, Delete: deleteChosen, Backspace: deleteChosen, Escape: () => choose(null),
@@ -36,7 +36,7 @@ document.addEventListener("keydown", event => {
   });
   if (drawing && /^[1-9]$/.test(key) && question().concepts[key - 1]) acts[key] = () => { concept = key - 1; chosen = null; show(); };
   if (drawing && chosen !== null && key.startsWith("Arrow")) acts[key] = () => nudge(key, event.shiftKey);
-  if (!acts[key] || (key === "Enter" && event.target.matches("button, a"))) return;  // what has the focus is pressed
+  if (!acts[key] || (key === "Enter" && event.target.matches("button, a"))) return;  // Enter presses the focused button
   event.preventDefault();
   acts[key]();
 });

@@ -1,4 +1,4 @@
-// Showing
+// Rendering
 
 function element(tag, attributes = {}, ...children) {
   const space = ["g", "rect", "circle"].includes(tag) ? "http://www.w3.org/2000/svg" : "http://www.w3.org/1999/xhtml";
@@ -8,7 +8,7 @@ function element(tag, attributes = {}, ...children) {
   return made;
 }
 
-/** Put new items in a list; what has the focus of the keyboard, or rather what stands in its place, keeps it. */
+/** Replace the items of a list; if one has the keyboard focus, its successor gets it. */
 function renew(list, items) {
   const within = () => [...list.querySelectorAll("button, a")];
   const at = document.activeElement.matches(":focus-visible") ? within().indexOf(document.activeElement) : -1;
@@ -54,8 +54,8 @@ function showPicture() {
   drawBoxes(step === "where" ? marks(frame).boxes : []);
 }
 
-/** What is said: all of it while the span is looked for, around the frame while boxes are drawn. */
-function showSaid() {
+/** The subtitles: all while the span is set, those around the frame while boxes are drawn. */
+function showSubtitles() {
   const time = secondsOf(frame);
   const lines = task.sentences.filter(s => step === "when" || (s.start < time + 3 && s.end > time - 3)).map(s => {
     const now = s.start <= time + 0.5 && s.end >= time - 0.5;
@@ -71,12 +71,12 @@ function showSaid() {
 }
 
 function showSpan() {
-  const [start, end] = done().span;
+  const [start, end] = workOn().span;
   const given = question().span;
   $("start").value = tenth(start);
   $("end").value = tenth(end);
   $("start").max = $("end").max = task.duration;
-  $("given").textContent = given ? `As first given: ${tenth(given[0])} to ${tenth(given[1])} s (dashed).` : "No span was given.";
+  $("given").textContent = given ? `Original span: ${tenth(given[0])} to ${tenth(given[1])} s (dashed).` : "There is no original span.";
   $("as-given").hidden = !given;
   const place = (id, from, to) => {
     $(id).style.left = percent(from, task.duration);
@@ -94,7 +94,7 @@ function showSpan() {
 }
 
 function showStrip() {
-  const [start, end] = done().span;
+  const [start, end] = workOn().span;
   const given = question().span;
   const inside = (span, time) => span && span[0] <= time && time <= span[1];
   const items = listed().map(number => {
@@ -117,7 +117,7 @@ function showStrip() {
 
 function dots(number) {
   return element("span", { class: "dots" }, ...question().concepts.map(c => {
-    const state = marks(number).absent.includes(c.label) ? "absent" : told(number, c.label) ? "" : "open";
+    const state = marks(number).absent.includes(c.label) ? "absent" : isMarked(number, c.label) ? "" : "open";
     return element("i", { class: `c${c.colour} ${state}` });
   }));
 }
@@ -137,9 +137,9 @@ function showConcepts() {
   }));
   const wanted = question().concepts[concept];
   const all = frameDone(frame);
-  $("to-do").textContent = !wanted ? "This question names nothing that can be seen: no boxes are needed."
-    : all ? "All is marked in this frame. A box is moved by its name and sized by its corners."
-    : `Drag on the picture round “${wanted.label}”, as close as can be. Or say that it is not visible here.`;
+  $("to-do").textContent = !wanted ? "This question mentions nothing visible: no boxes are needed."
+    : all ? "This frame is finished. Drag a box by its label to move it, or by its corners to resize it."
+    : `Drag a tight box around “${wanted.label}”, or mark it as not visible here.`;
   $("copy").disabled = before() === undefined || all;
   $("undo").disabled = !past.length;
   $("delete").disabled = chosen === null;
@@ -152,7 +152,7 @@ function showForward(all) {
   const more = numbers.indexOf(frame) + 1 < numbers.length;
   const other = numbers.some(number => number !== frame && !frameDone(number));
   const last = work.at + 1 === task.questions.length;
-  const label = more ? "Next frame" : finished ? (last ? "Last question: save below" : "Next question") : other ? "To an unfinished frame" : "Mark all in this frame";
+  const label = more ? "Next frame" : finished ? (last ? "Last question: save below" : "Next question") : other ? "Go to an unfinished frame" : "Mark all words first";
   $("forward").replaceChildren(label, element("kbd", {}, "Enter"));
   $("forward").disabled = !more && (finished ? last : !other);
   $("forward").classList.toggle("quiet", !all);
@@ -162,7 +162,7 @@ function showIndex() {
   renew($("index"), task.questions.map((q, i) => {
     const numbers = framesToMark(q);
     const ready = numbers.filter(number => frameDone(number, q)).length;
-    const state = questionDone(q) ? "done" : done(q).confirmed ? `${ready} of ${numbers.length} frames` : "to do";
+    const state = questionDone(q) ? "done" : workOn(q).confirmed ? `${ready} of ${numbers.length} frames` : "to do";
     const link = element("a", { href: "#work", "aria-current": i === work.at },
       element("span", { class: "number" }, String(i + 1)), element("span", { class: "asked" }, q.question),
       element("span", { class: `state ${state}` }, state));
@@ -171,7 +171,7 @@ function showIndex() {
   }));
   const count = task.questions.filter(questionDone).length;
   $("progress").textContent = `${count} of ${task.questions.length} done`;
-  $("save").disabled = !task.questions.some(q => done(q).confirmed);
+  $("save").disabled = !task.questions.some(q => workOn(q).confirmed);
 }
 
 function show() {
@@ -189,7 +189,7 @@ function show() {
   $("next").disabled = work.at + 1 === task.questions.length;
   showIndex();
   showPicture();
-  showSaid();
+  showSubtitles();
   showSpan();
   showStrip();
   showConcepts();

@@ -1,4 +1,4 @@
-// Moving about
+// Navigation
 
 function goTo(number) {
   frame = number;
@@ -9,7 +9,7 @@ function goTo(number) {
 }
 
 function firstOpen() {
-  const open = question().concepts.findIndex(c => !told(frame, c.label));
+  const open = question().concepts.findIndex(c => !isMarked(frame, c.label));
   return open < 0 ? Math.min(concept, Math.max(0, question().concepts.length - 1)) : open;
 }
 
@@ -27,23 +27,23 @@ function ask(at) {
   past.length = 0;
   work.at = at;
   concept = 0;
-  enter(done().confirmed ? "where" : "when");
+  enter(workOn().confirmed ? "where" : "when");
   $("work").scrollIntoView();
 }
 
 function enter(next) {
   step = next;
   const open = step === "where" && framesToMark().find(number => !frameDone(number));
-  const from = done().span[0];
+  const from = workOn().span[0];
   goTo(open || (step === "where" ? framesToMark()[0] : shown.find(number => secondsOf(number) >= from) || nearest(shown, from)));
 }
 
 function confirmSpan() {
-  change(() => { done().confirmed = true; });
+  change(() => { workOn().confirmed = true; });
   enter("where");
 }
 
-function goOn() {
+function advance() {
   if (step === "when") return confirmSpan();
   const numbers = framesToMark();
   const after = numbers[numbers.indexOf(frame) + 1];
@@ -57,26 +57,26 @@ function goOn() {
 
 function setSpan(which, time) {
   if (!Number.isFinite(time)) return;
-  const span = done().span;
-  span[which] = which === 0 ? clamp(tenth(time), 0, span[1] - SHORTEST) : clamp(tenth(time), span[0] + SHORTEST, task.duration);
+  const span = workOn().span;
+  span[which] = which === 0 ? clamp(tenth(time), 0, span[1] - SHORTEST_SPAN) : clamp(tenth(time), span[0] + SHORTEST_SPAN, task.duration);
   span[which] = Math.round(span[which] * 1000) / 1000;
 }
 
-// Rounded outwards, so that the picture itself is in the span. Where that would leave none, the other end follows.
+// Rounded outwards, so that the frame itself is in the span. If the span would become empty, its other end follows.
 const startHere = () => change(() => {
   const time = Math.floor(secondsOf(frame) * 10) / 10;
-  if (time >= done().span[1]) setSpan(1, time + 1);
+  if (time >= workOn().span[1]) setSpan(1, time + 1);
   setSpan(0, time);
 });
 const endHere = () => change(() => {
   const time = Math.ceil(secondsOf(frame) * 10) / 10;
-  if (time <= done().span[0]) setSpan(0, time - 1);
+  if (time <= workOn().span[0]) setSpan(0, time - 1);
   setSpan(1, time);
 });
 
 function timeAt(event) {
-  const room = $("line").getBoundingClientRect();
-  return clamp((event.clientX - room.left) / room.width, 0, 1) * task.duration;
+  const bounds = $("line").getBoundingClientRect();
+  return clamp((event.clientX - bounds.left) / bounds.width, 0, 1) * task.duration;
 }
 
 ["start", "end"].forEach((name, which) => {
@@ -91,7 +91,7 @@ function timeAt(event) {
   handle.addEventListener("pointermove", event => {
     if (!handle.hasPointerCapture(event.pointerId)) return;
     setSpan(which, timeAt(event));
-    frame = nearest(shown, done().span[which]);
+    frame = nearest(shown, workOn().span[which]);
     show();
   });
   handle.addEventListener("pointerup", keep);
@@ -100,9 +100,9 @@ function timeAt(event) {
     if (by === undefined) return;
     event.preventDefault();
     event.stopPropagation();
-    change(() => { setSpan(which, done().span[which] + by); frame = nearest(shown, done().span[which]); });
+    change(() => { setSpan(which, workOn().span[which] + by); frame = nearest(shown, workOn().span[which]); });
   });
   $(name).addEventListener("change", () => change(() => setSpan(which, $(name).valueAsNumber)));
 });
 $("line").addEventListener("click", event => { if (!event.target.classList.contains("handle")) goTo(nearest(listed(), timeAt(event))); });
-$("as-given").addEventListener("click", () => change(() => { done().span = begun().questions[question().qid].span; }));
+$("as-given").addEventListener("click", () => change(() => { workOn().span = initialWork().questions[question().qid].span; }));

@@ -6,39 +6,39 @@ const shown = Object.keys(task.pictures).map(Number).sort((a, b) => a - b);
 const secondsOf = frame => frame / task.rate;
 const tenth = time => Math.round(time * 10) / 10;
 const clamp = (value, least, most) => Math.min(most, Math.max(least, value));
-const SMALLEST = 4;  // pixels of the screen: what is shorter is a click
-const SHORTEST = 0.1;  // seconds of a span
+const SHORTEST_DRAG = 4;  // screen pixels: anything shorter is a click
+const SHORTEST_SPAN = 0.1;  // seconds
 
-// What was done. For each question: span, confirmed (the person said that the span is right), and for each
-// numbered frame its boxes (pixels of the film's own picture) and the concepts that are not visible.
-let work = begun();
+// The annotator's work. For each question: its span, whether it is confirmed, and for each numbered frame the boxes
+// (in pixels of the film at its own size) and the absent concepts (those that are not visible).
+let work = initialWork();
 let step = "when", frame = shown[0], concept = 0, chosen = null;
 const past = [];
 
-function begun() {
+function initialWork() {
   const questions = {};
   for (const q of task.questions) {
     const [start, end] = q.span || [0, task.duration];
-    const from = clamp(start, 0, task.duration - SHORTEST);
-    questions[q.qid] = { span: [from, clamp(end, from + SHORTEST, task.duration)], confirmed: false, frames: {} };
+    const from = clamp(start, 0, task.duration - SHORTEST_SPAN);
+    questions[q.qid] = { span: [from, clamp(end, from + SHORTEST_SPAN, task.duration)], confirmed: false, frames: {} };
   }
   return { at: 0, questions };
 }
 
 const question = () => task.questions[work.at];
-const done = (q = question()) => work.questions[q.qid];
-const marks = (number, q = question()) => done(q).frames[number] || { boxes: [], absent: [] };
-const ownMarks = number => done().frames[number] ||= { boxes: [], absent: [] };
-const told = (number, label, q) => {
+const workOn = (q = question()) => work.questions[q.qid];
+const marks = (number, q = question()) => workOn(q).frames[number] || { boxes: [], absent: [] };
+const ownMarks = number => workOn().frames[number] ||= { boxes: [], absent: [] };
+const isMarked = (number, label, q) => {
   const { boxes, absent } = marks(number, q);
   return absent.includes(label) || boxes.some(box => box.label === label);
 };
-const frameDone = (number, q = question()) => q.concepts.every(c => told(number, c.label, q));
-const questionDone = q => done(q).confirmed && framesToMark(q).every(number => frameDone(number, q));
+const frameDone = (number, q = question()) => q.concepts.every(c => isMarked(number, c.label, q));
+const questionDone = q => workOn(q).confirmed && framesToMark(q).every(number => frameDone(number, q));
 
-/** The frames of the span, one each two seconds; the nearest one for a span between two of them. */
+/** The frames of the span, one every two seconds; for a span between two of them, the nearest one. */
 function framesToMark(q = question()) {
-  const [start, end] = done(q).span;
+  const [start, end] = workOn(q).span;
   const within = q.frames.filter(number => start <= secondsOf(number) && secondsOf(number) <= end);
   if (within.length || !q.frames.length) return within;
   const away = number => Math.abs(secondsOf(number) - (start + end) / 2);
@@ -50,10 +50,10 @@ function framesToMark(q = question()) {
 function keep() {
   try {
     localStorage.setItem(KEY, JSON.stringify({ work, step, frame }));
-    $("kept").textContent = "kept in this browser";
+    $("kept").textContent = "stored in this browser";
     $("kept").className = "";
   } catch {
-    $("kept").textContent = "not kept: save before you close";
+    $("kept").textContent = "not stored: save before you close this page";
     $("kept").className = "failed";
   }
 }
@@ -64,15 +64,15 @@ function restore() {
     forgetOtherConcepts();
     return true;
   } catch {
-    return false;  // there is nothing, or nothing can be read here, which keep() says
+    return false;  // nothing is stored, or storage is unavailable, which keep() reports
   }
 }
 
-/** The page may have been made anew since, with fewer nouns. */
+/** The page may have been regenerated since, with fewer concepts. */
 function forgetOtherConcepts() {
   for (const q of task.questions) {
     const asked = label => q.concepts.some(c => c.label === label);
-    for (const here of Object.values(done(q).frames)) {
+    for (const here of Object.values(workOn(q).frames)) {
       here.boxes = here.boxes.filter(box => asked(box.label));
       here.absent = here.absent.filter(asked);
     }
@@ -82,9 +82,9 @@ function forgetOtherConcepts() {
 addEventListener("beforeunload", event => { if ($("kept").className === "failed") event.preventDefault(); });
 
 function save() {
-  const questions = task.questions.filter(q => done(q).confirmed).map(q => ({
+  const questions = task.questions.filter(q => workOn(q).confirmed).map(q => ({
     qid: q.qid,
-    span: done(q).span,
+    span: workOn(q).span,
     frames: Object.fromEntries(framesToMark(q).filter(number => q.concepts.length && frameDone(number, q)).map(number => [
       number, { boxes: marks(number, q).boxes, not_visible: marks(number, q).absent },
     ])),
@@ -100,7 +100,7 @@ function save() {
   $("kept").textContent = `saved: ${link.download}`;
 }
 
-/** Every change of what was done goes through here, so that it can be undone and is kept. */
+/** Every change of the work goes through here, so that it is stored and can be undone. */
 function change(act) {
   past.push(JSON.stringify(work));
   act();
@@ -112,7 +112,7 @@ function undo() {
   if (!past.length) return;
   work = JSON.parse(past.pop());
   chosen = null;
-  if (!done().confirmed) step = "when";
+  if (!workOn().confirmed) step = "when";
   keep();
   show();
 }

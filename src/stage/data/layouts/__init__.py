@@ -1,4 +1,4 @@
-"""How data sets lie on disk. Each module reads one layout into a `QuestionSet`; `open_questions` tells them apart."""
+"""Data set layouts on disk, each read into a `QuestionSet`."""
 
 from stage.data.layouts.registry import open_questions
 

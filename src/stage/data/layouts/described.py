@@ -1,13 +1,14 @@
-"""Clips described in words: annotation, timed descriptions and labelled detections, no films.
+"""A layout without films: timed descriptions and labelled detections.
 
 split.json           split -> clips
-captions.json        clip -> sub_text, sub_time, sub_end: the text stream, in the layout of TVQA+'s subtitles
+captions.json        clip -> sub_text, sub_time, sub_end: the text stream, in the format of TVQA+'s subtitles
 detections.json.gz   clip -> boxes [frame][region], object [frame][region], frames
-an annotation        questions in TVQA+'s layout: questions.json here, or tvqa_plus_val.json here or beside it
-text_encoder.txt     if it is there: which encoder makes the word vectors, as `--text` of `stage features`
+an annotation        questions in TVQA+'s format: questions.json, tvqa_plus_val.json, or
+                     ../tvqa_plus/tvqa_plus_val.json
+text_encoder.txt     optional: the text encoder, as for `--text` of `stage features`
 
-A region's feature is the text embedding of its label (a "visual concept", Lei et al. 2018). Word vectors are made
-when they are first needed and kept in the user's cache folder.
+A region's feature is the text embedding of its label (a visual concept, Lei et al., 2018). Word vectors are computed
+on first use and kept in the user's cache folder.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from stage.data.question_set import QuestionSet
 from stage.errors import InputError
 from stage.features.names import PACKAGED_BERT
 from stage.features.protocols import FeatureAttributes, TextEncoder
-from stage.features.regions.visual_concepts import ConceptRegions
+from stage.features.regions.visual_concepts import LabelFeatures
 from stage.features.registry import load_text_encoder
 from stage.features.store.cache_folder import cache_folder
 from stage.features.store.feature_store import FeatureStore
@@ -39,51 +40,58 @@ TEXT_ENCODER = "text_encoder.txt"
 ANNOTATIONS = ("questions.json", "tvqa_plus_val.json", "../tvqa_plus/tvqa_plus_val.json")
 
 
-def holds(place: Path) -> bool:
-    return all((place.parent / name).is_file() for name in (SPLIT, CAPTIONS, DETECTIONS))
+def matches(path: Path) -> bool:
+    """Whether the parent folder contains splits, captions and detections."""
+    return all((path.parent / name).is_file() for name in (SPLIT, CAPTIONS, DETECTIONS))
 
 
-def open_questions(place: Path, limits: Limits) -> QuestionSet:
-    """The questions of a split, FOLDER/SPLIT. Several splits can be joined: FOLDER/train+dev."""
-    root, split = place.parent, place.name
+def open_questions(path: Path, limits: Limits) -> QuestionSet:
+    """The questions of FOLDER/SPLIT with their features. Splits can be joined: FOLDER/train+dev.
+
+    Raises InputError naming what is missing.
+    """
+    root, split = path.parent, path.name
     by_split = read_json(root / SPLIT)
     names: set[str] = set()
     for part in split.split("+"):
         if part not in by_split:
             raise InputError(f"{root / SPLIT}: has no split {part!r}; it has {', '.join(by_split)}")
         names |= set(by_split[part])
-    annotation = next((path for name in ANNOTATIONS if (path := root / name).is_file()), None)
+    annotation = next((file for name in ANNOTATIONS if (file := root / name).is_file()), None)
     if annotation is None:
         raise InputError(f"{root}: has no annotation; put the questions there as {ANNOTATIONS[0]}")
     questions = [q for q in read_questions(annotation) if q.clip in names]
     captions = read_subtitles(root / CAPTIONS)
-    found = _read_detections(root / DETECTIONS)
+    detections = _read_detections(root / DETECTIONS)
     clips = {
-        name: Clip(name, len(found[name].boxes), sentences=captions.get(name, ()))
-        for name in sorted(names & found.keys())
+        name: Clip(name, len(detections[name].boxes), sentences=captions.get(name, ()))
+        for name in sorted(names & detections.keys())
     }
-    findings = Issues()
-    for name in sorted(names - found.keys()):
-        findings.add("clips without detections, their questions left out", f"{name} in {root / DETECTIONS}")
+    issues = Issues()
+    for name in sorted(names - detections.keys()):
+        issues.add("clips without detections (questions omitted)", f"{name} in {root / DETECTIONS}")
     for name in sorted(clips.keys() - captions.keys()):
-        findings.add("clips without descriptions", f"{name} in {root / CAPTIONS}")
+        issues.add("clips without descriptions", f"{name} in {root / CAPTIONS}")
     questions = [q for q in questions if q.clip in clips]
     encoder = _text_encoder(root / TEXT_ENCODER)
-    source = DescribedFeatures(clips, found, encoder)
+    source = DescribedFeatures(clips, detections, encoder)
     source.encode(questions, encoder)
-    return QuestionSet(str(root / split), questions, clips, source, limits, tuple(findings.summary()))
+    return QuestionSet(str(root / split), questions, clips, source, limits, tuple(issues.summary()))
 
 
-def read_text(place: Path) -> tuple[list[Question], list[Clip]]:
-    found = open_questions(place, Limits())
-    return found.questions, list(found.clips.values())
+def read_annotation(path: Path) -> tuple[list[Question], list[Clip]]:
+    """The questions, and the clips with their descriptions as sentences."""
+    opened = open_questions(path, Limits())
+    return opened.questions, list(opened.clips.values())
 
 
-def advice(place: Path) -> str | None:
+def advice(path: Path) -> str | None:
+    """None: there is nothing to correct."""
     return None
 
 
 def _text_encoder(path: Path) -> TextEncoder:
+    """The encoder that a file names; the packaged BERT if there is no such file."""
     if not path.is_file():
         return load_text_encoder(PACKAGED_BERT)
     try:
@@ -101,24 +109,24 @@ def _read_detections(path: Path) -> dict[str, Detected]:
 
 
 class DescribedFeatures:
-    """A `FeatureSource` whose regions are named things."""
+    """A `FeatureSource` with visual concepts as region features."""
 
     def __init__(
-        self, clips: Mapping[str, Clip], found: Mapping[str, Detected], encoder: TextEncoder
+        self, clips: Mapping[str, Clip], detections: Mapping[str, Detected], encoder: TextEncoder
     ) -> None:
         self.clips = clips
-        self.found = found
+        self.detections = detections
         self.attributes = FeatureAttributes(
-            encoder.name, encoder.dim, ConceptRegions.name_for(encoder.name), encoder.dim
+            encoder.name, encoder.dim, LabelFeatures.name_for(encoder.name), encoder.dim
         )
         self.store = FeatureStore.create(cache_folder() / f"words-{self.attributes.digest}", self.attributes)
-        self.concepts = ConceptRegions(self.store.text, encoder.dim)
+        self.label_features = LabelFeatures(self.store.text, encoder.dim)
 
     def encode(self, questions: Sequence[Question], encoder: TextEncoder) -> None:
-        """Make the word vectors of questions, clips and labels that are not there yet."""
+        """Compute the word vectors of questions, clips and labels that the cache lacks."""
         texts = {h for question in questions for h in question.hypotheses}
         texts |= {sentence.text for clip in self.clips.values() for sentence in clip.sentences}
-        texts |= {label for name in self.clips for names in self.found[name].labels for label in names}
+        texts |= {label for name in self.clips for labels in self.detections[name].labels for label in labels}
         missing = sorted(text for text in texts if not self.store.has_text(text))
         self.store.put_texts(dict(zip(missing, encoder.encode(missing), strict=True)))
 
@@ -129,9 +137,10 @@ class DescribedFeatures:
         return self.store.sentences(clip)
 
     def regions(self, clip: Clip, frames: Iterable[int]) -> Mapping[int, Regions]:
-        found = self.found[clip.name]
-        return {frame: self._regions(found, frame - 1) for frame in frames if 1 <= frame <= len(found.boxes)}
+        detected = self.detections[clip.name]
+        count = len(detected.boxes)
+        return {frame: self._regions(detected, frame - 1) for frame in frames if 1 <= frame <= count}
 
-    def _regions(self, found: Detected, position: int) -> Regions:
-        boxes, labels = found.boxes[position], found.labels[position]
-        return Regions(boxes, np.ones(len(boxes), np.float32), self.concepts.features(labels), labels)
+    def _regions(self, detected: Detected, position: int) -> Regions:
+        boxes, labels = detected.boxes[position], detected.labels[position]
+        return Regions(boxes, np.ones(len(boxes), np.float32), self.label_features.features(labels), labels)

@@ -1,6 +1,8 @@
-"""Detections of many clips in one JSON object, read a clip at a time.
+"""Detections of many clips in one JSON object, read one clip at a time.
 
-The released file holds hundreds of megabytes; loaded whole it would take gigabytes.
+The released file has hundreds of megabytes; parsed as a whole it would take gigabytes of memory. So it is scanned
+once for the bytes of each clip, which are parsed when they are needed. Stream parsers such as ijson don't give
+positions.
 """
 
 from __future__ import annotations
@@ -19,55 +21,61 @@ from stage.errors import InputError
 from stage.types import Array
 
 CHUNK = 1 << 22
+"""Bytes read at once while scanning."""
 PARSED_CLIPS = 256
-"""Clips that are kept: about 100 KB each, since equal labels are one."""
+"""Parsed clips kept in memory: about 100 KB each, since equal labels share one string."""
 
 
 @dataclass(frozen=True, slots=True)
 class Detected:
-    """The regions of a clip, frame by frame, without features."""
+    """The detections of a clip, frame by frame, without features."""
 
     boxes: list[Array]
-    """For each frame, (regions, 4) corners in pixels."""
+    """One array (regions, 4) per frame: corners in pixels."""
     labels: list[tuple[str, ...]]
+    """For each frame, one label per region."""
 
     @property
     def counts(self) -> list[int]:
+        """Number of regions of each frame."""
         return [len(labels) for labels in self.labels]
 
 
 class DetectionFile:
-    """Clip -> its detections. The file is looked through once, and then read where it is asked for."""
+    """Clip -> its detections. The file is scanned once and then read clip by clip."""
 
     def __init__(self, path: Path) -> None:
-        """Raises InputError if it can't be read as one JSON object of clips."""
+        """Raises InputError if the file can't be read as one JSON object of clips."""
         self.path = path
-        self.places = dict(_places(path))
+        self.byte_ranges = dict(_byte_ranges(path))
         self._parsed = lru_cache(PARSED_CLIPS)(self._read)
 
     def __getstate__(self) -> dict[str, Any]:
-        """For worker processes: where things are, not what was read."""
-        return {"path": self.path, "places": self.places}
+        """For worker processes: without the parsed clips."""
+        return {"path": self.path, "byte_ranges": self.byte_ranges}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._parsed = lru_cache(PARSED_CLIPS)(self._read)
 
     def clip(self, name: str) -> Detected:
-        """Raises InputError if the clip is not there or is not as it should be."""
-        if name not in self.places:
+        """The detections of a clip. Raises InputError if the file has none, or they can't be read."""
+        if name not in self.byte_ranges:
             raise InputError(f"{self.path}: has no clip {name}")
         return self._parsed(name)
 
     def _read(self, name: str) -> Detected:
-        start, end = self.places[name]
+        start, end = self.byte_ranges[name]
         with self.path.open("rb") as file:
             file.seek(start)
             return detected_from_json(json.loads(file.read(end - start)), f"{self.path}, clip {name}")
 
 
 def detected_from_json(raw: Any, where: str) -> Detected:
-    """`boxes` [frame][region] corners and `object` [frame][region] labels. Raises InputError if they disagree."""
+    """Detections of a clip from `boxes` [frame][region], corners in pixels, and `object` [frame][region], labels.
+
+    Raises InputError, beginning with `where`, if they can't be read or disagree.
+    """
     try:
         corners = np.array([box for frame in raw["boxes"] for box in frame], np.float32)
         if corners.size and corners.shape[1:] != (4,):
@@ -82,19 +90,19 @@ def detected_from_json(raw: Any, where: str) -> Detected:
     return Detected(boxes, labels)
 
 
-def _places(path: Path) -> Iterator[tuple[str, tuple[int, int]]]:
-    """The bytes that each value of a JSON object takes."""
+def _byte_ranges(path: Path) -> Iterator[tuple[str, tuple[int, int]]]:
+    """The key of each entry of a JSON object, and where its value starts and ends in the file."""
     try:
         with path.open("rb") as file:
             yield from _Scanner(file).entries()
     except OSError as error:
         raise InputError(f"{path}: can't be read ({error.strerror})") from None
     except (ValueError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: is not a JSON object of clips, or not whole ({error})") from None
+        raise InputError(f"{path}: is not a JSON object of clips, or is incomplete ({error})") from None
 
 
 class _Scanner:
-    """Reads one JSON object piece by piece, without keeping its values."""
+    """Reads one JSON object chunk by chunk, without keeping its values."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.file = file
@@ -103,6 +111,7 @@ class _Scanner:
         """Bytes of the file before the buffer."""
 
     def entries(self) -> Iterator[tuple[str, tuple[int, int]]]:
+        """Each key with the bytes of its value: start and end (excluded)."""
         mark, _, _ = self._next()
         if mark != b"{":
             raise ValueError("it does not begin with {")
@@ -116,7 +125,7 @@ class _Scanner:
             if mark == b"}":
                 return
             if mark != b",":
-                raise ValueError(f"something else than a comma after {key}")
+                raise ValueError(f"no comma after the value of {key}")
 
     def _fill(self) -> bool:
         more = self.file.read(max(CHUNK, len(self.buffer)))
@@ -142,10 +151,10 @@ class _Scanner:
         return mark, self.before - 1, self.before
 
     def _value(self) -> tuple[Any, int, int]:
-        """The next string or object, and where it lies."""
+        """The next string or object, and its start and end in the file."""
         self._skip_blanks()
         while True:
-            # Latin-1 keeps one character a byte, so that positions are bytes; the structure of JSON is ASCII.
+            # Latin-1 has one character per byte, so that positions are bytes; the syntax of JSON is ASCII.
             text = self.buffer.decode("latin-1")
             try:
                 value, length = json.JSONDecoder().raw_decode(text)

@@ -1,9 +1,9 @@
-"""Our own data folder.
+"""The project's own layout, the data folder.
 
-questions.json   questions, answers, spans and boxes, in TVQA+'s layout
+questions.json   questions, answers, spans and boxes, in TVQA+'s format
 subtitles.json   the sentences of every clip
-frames.json      the number of numbered frames of every clip
-features/        vectors of words and regions, made by `stage features`; or ../features, shared by several splits
+frames.json      the frame count of every clip (numbered frames)
+features/        the feature store, computed by `stage features`; or ../features, shared by several splits
 """
 
 from __future__ import annotations
@@ -21,21 +21,22 @@ from stage.types import Clip, Question
 QUESTIONS, SUBTITLES, FRAMES, FEATURES = "questions.json", "subtitles.json", "frames.json", "features"
 
 
-def holds(folder: Path) -> bool:
+def matches(folder: Path) -> bool:
+    """Whether the folder contains questions."""
     return (folder / QUESTIONS).is_file()
 
 
 def open_questions(folder: Path, limits: Limits) -> QuestionSet:
-    """Raises InputError naming what is missing and the command that makes it."""
-    places = [place for place in (folder / FEATURES, folder.parent / FEATURES) if place.is_dir()]
-    if not places:
-        raise InputError(f"{folder}: has no features; make them with `stage features all {folder}`")
+    """The questions with their features. Raises InputError naming what is missing and the command that creates it."""
+    stores = [path for path in (folder / FEATURES, folder.parent / FEATURES) if path.is_dir()]
+    if not stores:
+        raise InputError(f"{folder}: has no features; compute them with `stage features all {folder}`")
     questions = read_questions(folder / QUESTIONS)
-    return QuestionSet(str(folder), questions, read_clips(folder), FeatureStore.open(places[0]), limits)
+    return QuestionSet(str(folder), questions, read_clips(folder), FeatureStore.open(stores[0]), limits)
 
 
 def read_clips(folder: Path) -> dict[str, Clip]:
-    """The clips of a data folder, without pixels and vectors."""
+    """The clips of a data folder with their sentences."""
     sentences = read_subtitles(folder / SUBTITLES)
     return {
         name: Clip(name, frame_count, sentences=sentences.get(name, ()))
@@ -43,9 +44,11 @@ def read_clips(folder: Path) -> dict[str, Clip]:
     }
 
 
-def read_text(folder: Path) -> tuple[list[Question], list[Clip]]:
+def read_annotation(folder: Path) -> tuple[list[Question], list[Clip]]:
+    """The questions, and the clips with their sentences."""
     return read_questions(folder / QUESTIONS), list(read_clips(folder).values())
 
 
-def advice(place: Path) -> str | None:
+def advice(path: Path) -> str | None:
+    """None: there is nothing to correct."""
     return None

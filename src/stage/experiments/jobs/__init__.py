@@ -1,1 +1,1 @@
-"""Training runs over systems and seeds, side by side in processes."""
+"""Runs of systems over seeds, in parallel processes."""

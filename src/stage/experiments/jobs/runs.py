@@ -1,10 +1,10 @@
-"""A run: one system trained with one seed and scored on the test questions. What it is and gives lies in its folder.
+"""A run: one system trained with one seed and scored; its folder and result.
 
 OUT/runs/SYSTEM/seed-SEED/
     run.json      the settings and the test questions
-    checkpoints, logs, model   as `stage train` writes them
-    log.txt       what the process printed
-    scores.json   the scores of the test questions; last of all, whole or not at all
+    checkpoints, logs, model   as written by `stage train`
+    log.txt       the output of the process
+    scores.json   the scores on the test questions, written last and atomically
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from stage.errors import InputError
 from stage.experiments.systems import SYSTEMS, System, settings_for, text_kind
 from stage.io import read_json, write_json, write_text
 from stage.training.config import DataConfig, RunConfig, load_config, settings_of
-from stage.training.resuming import difference
+from stage.training.resuming import first_difference
 
 RUN, SCORES, LOG = "run.json", "scores.json", "log.txt"
 RUNS = "runs"
-WITHOUT_EFFECT = frozenset({"output", "data.workers", "training.device"})
-"""Settings that do not change what is learnt."""
-OF_A_COPY = WITHOUT_EFFECT | {"data.root", "data.train", "data.val"}
-"""The same for a row that needs certain word vectors: it may have been run on a copy of the data that has them."""
+NEUTRAL_SETTINGS = frozenset({"output", "data.workers", "training.device"})
+"""Settings that don't change what is learnt."""
+NEUTRAL_IN_A_COPY = NEUTRAL_SETTINGS | {"data.root", "data.train", "data.val"}
+"""For a system that needs certain word vectors: it may have been run on a copy of the data with those."""
 
 
 class Run(BaseModel):
-    """What a process needs to know to train and score."""
+    """The content of run.json: all that a worker process needs to train and score."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -51,7 +51,7 @@ class Run(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The scores of a finished run."""
+    """The content of scores.json: the scores of a finished run."""
 
     system: str
     seed: int
@@ -59,21 +59,21 @@ class Result:
     text: str
     """Name of the text encoder of the features."""
     scores: dict[str, Any]
-    """As `Scores.to_json` gives them."""
+    """As returned by `Scores.to_json`."""
     scores_given_span: dict[str, Any] | None
-    """The same, answering with the true span given; none for a system that does not answer from a span."""
+    """Those given the true span; None for a system whose answer doesn't depend on a span."""
     minutes: float | None
-    """Of training; none if it was not trained in one go."""
+    """Of training; None if it was interrupted, or nothing was trained."""
 
 
 def unfinished_runs(
     config: Path, test: Path, out: Path, systems: Sequence[str], seeds: int, settings: Sequence[str]
 ) -> list[Run]:
-    """The runs that some systems still lack, those of the first seed first.
+    """The unfinished runs of some systems, ordered by seed.
 
-    What isn't trained is run once; systems that need other word vectors than the data have are left out. Raises
-    InputError if the configuration or a setting does not validate, data can't be opened, or a folder holds a run
-    of other settings.
+    Systems without training have one run; those that need other word vectors than the data's are left out. Raises
+    InputError if the configuration or a setting is invalid, data can't be opened, or a folder contains a run with
+    other settings.
     """
     first = load_config(config, settings).training.seed
     runs = [
@@ -82,43 +82,43 @@ def unfinished_runs(
         for name in systems
         if SYSTEMS[name].trained or seed == first
     ]
-    missing = [run for run in runs if not is_finished(run)]
-    if not missing:
+    unfinished = [run for run in runs if not is_finished(run)]
+    if not unfinished:
         return []
-    found = text_kind(text_of(missing[0]))
-    return [run for run in missing if SYSTEMS[run.system].text in (None, found)]
+    available = text_kind(text_encoder_of(unfinished[0]))
+    return [run for run in unfinished if SYSTEMS[run.system].text in (None, available)]
 
 
 def _make_run(config: Path, test: Path, out: Path, system: System, seed: int, settings: Sequence[str]) -> Run:
     folder = out / RUNS / system.name / f"seed-{seed}"
-    own = [*settings_for(system, settings), f"training.seed={seed}"]
-    loaded = load_config(config, own).model_copy(update={"output": folder})
+    overrides = [*settings_for(system, settings), f"training.seed={seed}"]
+    loaded = load_config(config, overrides).model_copy(update={"output": folder})
     return Run(system=system.name, config=loaded, test=test)
 
 
-def text_of(run: Run) -> str:
+def text_encoder_of(run: Run) -> str:
     """The name of the text encoder of a run's features.
 
-    Raises InputError if training and test questions can't be opened, or are of different encoders.
+    Raises InputError if training or test questions can't be opened, or have features of different encoders.
     """
     data, test = run.config.data, open_questions(run.test, run.config.data.limits)
     for split in (data.train, data.val):
-        open_questions(data.place(split), data.limits).check_same_features(test)
+        open_questions(data.path_of(split), data.limits).check_same_features(test)
     return test.text_name
 
 
 def is_finished(run: Run) -> bool:
-    """Whether the run's scores are there, for the run's test questions.
+    """Whether the run has scores on its test questions.
 
-    Raises InputError if its folder holds a run of other settings: what was learnt there is something else.
+    Raises InputError if its folder contains a run with other settings.
     """
     if not (run.folder / RUN).exists():
         return False
     before = read_run(run.folder)
-    elsewhere = _places(before.config.data) != _places(run.config.data)
-    in_a_copy = elsewhere and SYSTEMS[run.system].text is not None
-    without = OF_A_COPY if in_a_copy else WITHOUT_EFFECT
-    if different := difference(settings_of(before.config), settings_of(run.config), without):
+    other_data = _data_paths(before.config.data) != _data_paths(run.config.data)
+    in_a_copy = other_data and SYSTEMS[run.system].text is not None
+    neutral = NEUTRAL_IN_A_COPY if in_a_copy else NEUTRAL_SETTINGS
+    if different := first_difference(settings_of(before.config), settings_of(run.config), neutral):
         raise InputError(
             f"{run.folder}: was run with other settings ({different}); choose another --out, or remove it"
         )
@@ -126,18 +126,18 @@ def is_finished(run: Run) -> bool:
     return (in_a_copy or same_test) and (run.folder / SCORES).exists()
 
 
-def _places(data: DataConfig) -> tuple[Path, Path]:
-    return data.place(data.train), data.place(data.val)
+def _data_paths(data: DataConfig) -> tuple[Path, Path]:
+    return data.path_of(data.train), data.path_of(data.val)
 
 
-def begin(run: Run) -> None:
-    """Write down what is about to be run. Scores of other test questions are removed."""
+def prepare(run: Run) -> None:
+    """Write the run to its folder, and remove scores on other test questions."""
     (run.folder / SCORES).unlink(missing_ok=True)
     write_text(run.folder / RUN, run.model_dump_json(indent=1))
 
 
 def read_run(folder: Path) -> Run:
-    """The run of a folder. Raises InputError if it is not one."""
+    """Read a run from its folder. Raises InputError if it can't be read."""
     try:
         return Run.model_validate(read_json(folder / RUN))
     except ValidationError:
@@ -150,7 +150,7 @@ def write_result(folder: Path, result: Result) -> None:
 
 
 def read_results(out: Path) -> list[Result]:
-    """The finished runs below a folder, by system and seed."""
+    """The results of all finished runs below a folder, sorted by system and seed."""
     return [_read_result(path) for path in sorted(out.glob(f"{RUNS}/*/*/{SCORES}"))]
 
 

@@ -1,4 +1,4 @@
-"""Runs side by side in processes, each with its share of the cores."""
+"""Run several jobs in parallel processes that share the cores."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stage.experiments.jobs.runs import LOG, SCORES, Run, begin, is_finished
+from stage.experiments.jobs.runs import LOG, SCORES, Run, is_finished, prepare
 from stage.runtime.hardware import usable_cores
+from stage.types import Progress
 
-LOOKS_A_SECOND = 2
+POLL_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +28,11 @@ class Failure:
     reason: str
 
 
-Report = Callable[[int, str], None]
-"""Told how many runs have ended, and what is running."""
+def run_all(runs: Sequence[Run], jobs: int, progress: Progress) -> list[Failure]:
+    """Execute runs, `jobs` at a time; returns those that failed, which doesn't stop the others.
 
-
-def perform_all(runs: Sequence[Run], jobs: int, report: Report) -> list[Failure]:
-    """Perform runs, `jobs` at a time. A run that fails is told of, and the others go on.
-
-    When this process ends, however it ends, the runs' processes end too; they can be gone on with.
+    progress: called with the number of runs that have ended, their total, and the state of those that are running.
+    When this process ends, for whatever reason, the runs' processes end too; they can be resumed.
     """
     waiting, running, failures = deque(runs), dict[Run, subprocess.Popen[bytes]](), list[Failure]()
     threads = max(1, usable_cores() // jobs)
@@ -42,15 +40,15 @@ def perform_all(runs: Sequence[Run], jobs: int, report: Report) -> list[Failure]
         while waiting or running:
             while waiting and len(running) < jobs:
                 run = waiting.popleft()
-                if is_finished(run):  # by another command meanwhile
+                if is_finished(run):  # by another command in the meantime
                     continue
                 running[run] = _start(run, threads)
             for run in [run for run, process in running.items() if process.poll() is not None]:
                 code = running.pop(run).returncode
                 if code != 0 or not (run.folder / SCORES).exists():
                     failures.append(Failure(run, _reason(code, run.folder / LOG)))
-            report(len(runs) - len(waiting) - len(running), "; ".join(map(_state, running)))
-            time.sleep(1 / LOOKS_A_SECOND)
+            progress(len(runs) - len(waiting) - len(running), len(runs), "; ".join(map(_state, running)))
+            time.sleep(POLL_SECONDS)
     finally:
         for process in running.values():
             process.kill()
@@ -59,11 +57,11 @@ def perform_all(runs: Sequence[Run], jobs: int, report: Report) -> list[Failure]
 
 
 def _start(run: Run, threads: int) -> subprocess.Popen[bytes]:
-    begin(run)
+    prepare(run)
     with (run.folder / LOG).open("ab") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "stage.experiments.jobs.worker", str(run.folder)],
-            stdin=subprocess.PIPE,  # never written to: it closes when this process ends
+            stdin=subprocess.PIPE,  # never written to: its closing tells the worker that this process has ended
             stdout=log,
             stderr=subprocess.STDOUT,
             env={**os.environ, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)},
@@ -74,9 +72,9 @@ def _start(run: Run, threads: int) -> subprocess.Popen[bytes]:
 def _reason(code: int, log: Path) -> str:
     if code < 0:
         hint = "; is there enough memory for so many jobs?" if code == -signal.SIGKILL else ""
-        return f"was stopped by signal {-code}{hint}"
-    said = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    return said[-1] if said else f"ended with code {code}"
+        return f"was killed by signal {-code}{hint}"
+    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    return lines[-1] if lines else f"exited with code {code}"
 
 
 def _state(run: Run) -> str:
@@ -84,10 +82,10 @@ def _state(run: Run) -> str:
 
 
 def _epochs(folder: Path) -> int:
-    """How many epochs are finished, by the logs of the run."""
+    """The number of finished epochs, from the logs of the run."""
     finished = 0
     for path in folder.glob("logs/*/metrics.csv"):
         with path.open(newline="") as file:
-            checks = [int(row["epoch"]) + 1 for row in csv.DictReader(file) if row.get("val/accuracy")]
-        finished = max([finished, *checks])
+            validated = [int(row["epoch"]) + 1 for row in csv.DictReader(file) if row.get("val/accuracy")]
+        finished = max([finished, *validated])
     return finished

@@ -1,4 +1,4 @@
-"""The last row of Table 4: a trained STAGE that is told the true span and has only to answer."""
+"""STAGE given the true span at inference: the last row of Table 4."""
 
 from __future__ import annotations
 
@@ -12,31 +12,33 @@ from stage.inference.model_folder import TrainedModel
 from stage.inference.score import evaluate_model
 from stage.metrics import Scores
 from stage.model.losses import Proposals, score_proposals
-from stage.model.stage import BatchPrediction, Stage
+from stage.model.outputs import BatchPrediction
+from stage.model.stage import Stage
 
 
 class StageGivenSpans(Stage):
-    """STAGE whose hypotheses are all seen over the true span, where it is known."""
+    """STAGE that scores every hypothesis over the true span, where it is annotated."""
 
     def answer(self, batch: Batch) -> BatchPrediction:
-        answered = super().answer(batch)
+        prediction = super().answer(batch)
         targets = batch.targets
         if targets is None:
-            return answered
-        everyone = torch.arange(len(batch), device=targets.answer.device)
-        told = score_proposals(self, answered.grounded, Proposals(everyone, targets.start, targets.end))
-        return replace(answered, logits=torch.where(targets.has_span[:, None], told, answered.logits))
+            return prediction
+        rows = torch.arange(len(batch), device=targets.answer.device)
+        logits = score_proposals(self, prediction.output, Proposals(rows, targets.start, targets.end))
+        return replace(prediction, logits=torch.where(targets.has_span[:, None], logits, prediction.logits))
 
 
 def scores_given_true_spans(
-    trained: TrainedModel, questions: QuestionSet, device: str | None = None
+    model: TrainedModel, questions: QuestionSet, device: str | None = None
 ) -> Scores | None:
-    """Scores of a model's answers when it is given the true spans; none if it does not answer from a span.
+    """Score a model that is given the true spans; None for a system whose answer doesn't depend on a span.
 
-    Only QA Acc., overall and by type, says something new.
+    Only QA accuracy, overall and by type, differs from the usual scores.
     """
-    if not isinstance(trained.stage, Stage) or not trained.stage.config.local_features:
+    stage = model.model
+    if not isinstance(stage, Stage) or not stage.config.local_features:
         return None
-    told = StageGivenSpans(trained.stage.config).eval()
-    told.load_state_dict(trained.stage.state_dict())
-    return evaluate_model(replace(trained, stage=told), questions, device)
+    given_spans = StageGivenSpans(stage.config).eval()
+    given_spans.load_state_dict(stage.state_dict())
+    return evaluate_model(replace(model, model=given_spans), questions, device)

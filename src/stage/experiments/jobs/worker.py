@@ -1,4 +1,7 @@
-"""A run in a process of its own: `python -m stage.experiments.jobs.worker FOLDER`."""
+"""A worker process: trains and scores the run in a folder.
+
+Usage: python -m stage.experiments.jobs.worker FOLDER
+"""
 
 from __future__ import annotations
 
@@ -18,8 +21,8 @@ from stage.experiments.systems import SYSTEMS
 LOCK = "lock"
 
 
-def perform(run: Run) -> Result:
-    """Train unless the model is there, going on from the last finished epoch; score the test questions."""
+def train_and_score(run: Run) -> Result:
+    """Train, resuming from the last finished epoch, unless the model exists; then score the test questions."""
     from stage.data.layouts import open_questions
     from stage.experiments.jobs.true_span import scores_given_true_spans
     from stage.inference.model_folder import load_model
@@ -28,56 +31,56 @@ def perform(run: Run) -> Result:
 
     minutes: float | None = None
     if not SYSTEMS[run.system].trained:
-        trained = load_model(run.system)
+        model = load_model(run.system)
     elif (run.folder / "model").is_dir():
-        trained = load_model(run.folder / "model")
+        model = load_model(run.folder / "model")
     else:
-        in_one_go = not (run.folder / "checkpoints").exists()
-        began = time.monotonic()
-        trained, _ = train(run.config, progress=False)
-        minutes = (time.monotonic() - began) / 60 if in_one_go else None
-    questions = open_questions(run.test, trained.limits)
-    trained.check_features(questions.source.attributes, questions.name)
+        resumed = (run.folder / "checkpoints").exists()
+        start = time.monotonic()
+        model, _ = train(run.config, progress=False)
+        minutes = None if resumed else (time.monotonic() - start) / 60
+    questions = open_questions(run.test, model.limits)
+    model.check_features(questions.source.attributes, questions.name)
     device = device_of(run.config.training)
-    given = scores_given_true_spans(trained, questions, device)
+    given_span = scores_given_true_spans(model, questions, device)
     return Result(
         system=run.system,
         seed=run.config.training.seed,
         test=str(run.test),
         text=questions.text_name,
-        scores=evaluate_model(trained, questions, device).to_json(),
-        scores_given_span=given.to_json() if given else None,
+        scores=evaluate_model(model, questions, device).to_json(),
+        scores_given_span=given_span.to_json() if given_span else None,
         minutes=minutes,
     )
 
 
-def end_with_parent() -> None:
-    """Leave as soon as standard input closes: a process that nobody waits for must not train on."""
+def exit_with_parent() -> None:
+    """Exit as soon as standard input closes, so that the process doesn't outlive the command that started it."""
 
     def watch() -> None:
-        os.read(sys.stdin.fileno(), 1)  # not through Python's buffer, whose lock would be held at the end
+        os.read(sys.stdin.fileno(), 1)  # not through Python's buffer, whose lock would still be held at exit
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Raises InputError if another process is at work in the folder."""
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the lock of a run's folder. Raises InputError if another process holds it."""
     with (folder / LOCK).open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise InputError(f"{folder}: another process is at this run; wait for it") from None
+            raise InputError(f"{folder}: another process is working on this run; wait for it") from None
         yield
 
 
 def main() -> None:
     folder = Path(sys.argv[1])
-    end_with_parent()
+    exit_with_parent()
     try:
-        with alone_in(folder):
-            write_result(folder, perform(read_run(folder)))
+        with locked(folder):
+            write_result(folder, train_and_score(read_run(folder)))
     except InputError as error:
         print(" ".join(str(error).split()), file=sys.stderr)
         sys.exit(2)

@@ -1,1 +1,1 @@
-"""The paper's tables: what they compare, and how results are shown."""
+"""The paper's tables: their rows, summaries over seeds, output, audit."""

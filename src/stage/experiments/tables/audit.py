@@ -1,4 +1,4 @@
-"""Whether what the paper claims holds on a data set, and whether the sitcom is sound (docs/tables.md).
+"""Audit: do the paper's claims hold on a data set, and is the sitcom sound?
 
 A difference is beyond the spread of seeds if it is more than two standard errors of the difference:
 |m1 - m2| > 2 sqrt(sd1^2 / n1 + sd2^2 / n2).
@@ -21,9 +21,9 @@ GIVEN_SPAN = "stage, given the true span"
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One score is more than another, or than a multiple of it, or by so many points.
+    """A score of one system is higher than that of another: more > factor * less + points.
 
-    Each side is a system, or a figure in percent; to be as much as a figure is enough.
+    Each side is the name of a system, or a figure in percent, for which equality is enough.
     """
 
     text: str
@@ -32,20 +32,21 @@ class Claim:
     less: str | float
     factor: float = 1
     points: float = 0
+    """Percentage points."""
     clearly: bool = False
     """Holds only if the difference is beyond the spread of seeds."""
     paper: str = ""
-    """What the paper measured."""
+    """The paper's figures, in percent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was found of a claim."""
+    """Whether a claim holds."""
 
     claim: Claim
     verdict: str
     reason: str
-    """By how much, and whether beyond the spread of seeds; or what is missing."""
+    """The margin, and whether it is beyond the spread of seeds; or what is missing."""
 
     def __str__(self) -> str:
         paper = f"; the paper: {self.claim.paper}" if self.claim.paper else ""
@@ -89,14 +90,14 @@ SITCOM_CLAIMS = (
 
 
 def audit(claims: Sequence[Claim], results: Sequence[Result]) -> list[Verdict]:
-    """What the results say of each claim."""
+    """Judge each claim by the results."""
     return [_judge(claim, results) for claim in claims]
 
 
 def _judge(claim: Claim, results: Sequence[Result]) -> Verdict:
     more, less = (_measured(side, claim.score, results) for side in (claim.more, claim.less))
     if more is None or less is None:
-        missing = [side for side, found in ((claim.more, more), (claim.less, less)) if found is None]
+        missing = [side for side, score in ((claim.more, more), (claim.less, less)) if score is None]
         return Verdict(claim, UNKNOWN, f"rows missing: {' and '.join(map(str, missing))}")
     margin = more.mean - claim.factor * less.mean - claim.points
     error = math.sqrt(_variance(claim.more, more) + claim.factor**2 * _variance(claim.less, less))
@@ -119,9 +120,9 @@ def _measured(side: str | float, score: Column, results: Sequence[Result]) -> Ce
     return cell([r for r in results if r.system == system], score, given_span)
 
 
-def _variance(side: str | float, found: Cell) -> float:
-    """Squared standard error of a mean; a figure has none."""
-    return found.variance_of_mean if isinstance(side, str) else 0.0
+def _variance(side: str | float, score: Cell) -> float:
+    """The squared standard error of a mean; 0 for a given figure."""
+    return score.variance_of_mean if isinstance(side, str) else 0.0
 
 
 def _amount(claim: Claim, more: float, less: float) -> str:

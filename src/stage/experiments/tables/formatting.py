@@ -1,4 +1,4 @@
-"""Tables as Markdown, as CSV and on the terminal."""
+"""Tables as Markdown and CSV files, and on the terminal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rich.table import Table as TerminalTable
 from stage.experiments.jobs.runs import Result
 from stage.experiments.tables.paper import Table
 from stage.experiments.tables.plot import draw
-from stage.experiments.tables.summary import Cell, FilledLine, fill, notes
+from stage.experiments.tables.summary import Cell, FilledRow, fill, notes
 from stage.io import write_text
 
 MISSING = "-"
@@ -25,7 +25,7 @@ FIELDS = ("table", "row", "score", "mean", "sd", "seeds", "paper")
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A table as text."""
+    """The text of a table, cell by cell."""
 
     title: str
     headings: tuple[str, ...]
@@ -44,27 +44,27 @@ def write_table(table: Table, results: Sequence[Result], folder: Path) -> Grid:
     return grid
 
 
-def _grid(table: Table, filled: Sequence[FilledLine], said: Sequence[str]) -> Grid:
-    ours = tuple(column.title for column in table.columns)
-    headings = ("", *ours, *(PAPER + name for name in table.paper_headings), "n", "min")
+def _grid(table: Table, filled_rows: Sequence[FilledRow], sentences: Sequence[str]) -> Grid:
+    scores = tuple(column.title for column in table.columns)
+    headings = ("", *scores, *(PAPER + name for name in table.paper_headings), "n", "min")
     rows = tuple(
         (
-            row.line.title,
-            *(shown(cell) for cell in row.cells),
-            *(_figure(row.line.paper.get(name)) for name in table.paper_headings),
-            str(row.seeds or MISSING),
-            MISSING if row.minutes is None else f"{row.minutes:.1f}",
+            filled.row.title,
+            *(cell_text(cell) for cell in filled.cells),
+            *(_figure(filled.row.paper.get(name)) for name in table.paper_headings),
+            str(filled.seeds or MISSING),
+            MISSING if filled.minutes is None else f"{filled.minutes:.1f}",
         )
-        for row in filled
+        for filled in filled_rows
     )
     name = f"Table {table.name}: " if table.split else ""
     paper = f"Paper: {table.split}." if table.split else "The paper has no such table."
-    how = "In %, mean ± standard deviation over n seeds; min: minutes of training a run."
-    return Grid(f"{name}{table.title}", headings, rows, (how, *said, paper))
+    units = "In %, mean ± standard deviation over n seeds; min: minutes of training per run."
+    return Grid(f"{name}{table.title}", headings, rows, (units, *sentences, paper))
 
 
-def shown(cell: Cell | None) -> str:
-    """ "74.20 ± 0.42"; of a single seed without a spread."""
+def cell_text(cell: Cell | None) -> str:
+    """Mean and standard deviation in percent: "74.20 ± 0.42"; "74.20" for a single seed; "-" without a result."""
     if cell is None:
         return MISSING
     return _figure(cell.mean) if cell.spread is None else f"{cell.mean:.2f} ± {cell.spread:.2f}"
@@ -75,7 +75,7 @@ def _figure(value: float | None) -> str:
 
 
 def markdown(grid: Grid) -> str:
-    """The grid as a Markdown table with its title above and its notes below."""
+    """The grid as a Markdown table, with its title above and its notes below."""
     rule = "| --- |" + " ---: |" * (len(grid.headings) - 1)
     lines = [_row(grid.headings), rule, *map(_row, grid.rows)]
     return "\n".join([f"## {grid.title}", "", *lines, "", " ".join(grid.notes), ""])
@@ -85,18 +85,18 @@ def _row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _csv(table: Table, filled: Sequence[FilledLine]) -> str:
-    """One line for each figure. A paper's figure that has no column of ours stands alone."""
+def _csv(table: Table, filled_rows: Sequence[FilledRow]) -> str:
+    """One line per score. A figure of the paper that no column corresponds to has a line of its own."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(FIELDS)
-    for row in filled:
-        measured = {c.title: cell for c, cell in zip(table.columns, row.cells, strict=True)}
+    for filled in filled_rows:
+        measured = {c.title: cell for c, cell in zip(table.columns, filled.cells, strict=True)}
         for name in dict.fromkeys([*measured, *table.paper_headings]):
             cell = measured.get(name)
             figures = ("", "", "") if cell is None else (cell.mean, _or_empty(cell.spread), cell.count)
-            paper = _or_empty(row.line.paper.get(name))
-            writer.writerow([table.name, row.line.title, name, *figures, paper])
+            paper = _or_empty(filled.row.paper.get(name))
+            writer.writerow([table.name, filled.row.title, name, *figures, paper])
     return text.getvalue()
 
 
@@ -105,18 +105,18 @@ def _or_empty(value: float | None) -> float | str:
 
 
 def print_grid(grid: Grid, console: Console) -> None:
-    """Print a grid; the paper's figure stands in brackets below ours, in a column of its own where ours has none."""
+    """Print a grid. The paper's figures are in brackets below ours, or in columns of their own if ours has none."""
     below = {h: grid.headings.index(PAPER + h) for h in grid.headings if PAPER + h in grid.headings}
-    shown_at = [i for i in range(len(grid.headings)) if i not in below.values()]
+    columns = [i for i in range(len(grid.headings)) if i not in below.values()]
     caption = " ".join([*grid.notes, *(["In brackets: the paper's figures."] if below else [])])
     table = TerminalTable(
         title=grid.title, title_justify="left", title_style="bold", caption=caption, caption_justify="left",
         box=SIMPLE_HEAD, pad_edge=False,
     )  # fmt: skip
-    for i in shown_at:
+    for i in columns:
         table.add_column(grid.headings[i], justify="right" if i else "left", no_wrap=i == 0, overflow="fold")
     for row in grid.rows:
-        papers = {i: row[below[grid.headings[i]]] for i in shown_at if grid.headings[i] in below}
-        known = {i: f"\n({figure})" for i, figure in papers.items() if figure != MISSING}
-        table.add_row(*(row[i] + known.get(i, "") for i in shown_at))
+        papers = {i: row[below[grid.headings[i]]] for i in columns if grid.headings[i] in below}
+        bracketed = {i: f"\n({figure})" for i, figure in papers.items() if figure != MISSING}
+        table.add_row(*(row[i] + bracketed.get(i, "") for i in columns))
     console.print(table)

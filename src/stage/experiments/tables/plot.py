@@ -1,4 +1,4 @@
-"""A table as a picture: bars for means, whiskers for spreads, a dot for each seed, diamonds for the paper."""
+"""A table as a bar plot: means, spreads, single seeds, the paper's figures."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stage.experiments.tables.paper import Table
-from stage.experiments.tables.summary import Cell, FilledLine
+from stage.experiments.tables.summary import Cell, FilledRow
 from stage.io import write_bytes
 
 if TYPE_CHECKING:
@@ -17,18 +17,21 @@ if TYPE_CHECKING:
 OURS, SEED, PAPER = "#3b6ea5", "#1d3a5c", "#d1843b"
 
 
-def draw(table: Table, filled: Sequence[FilledLine], path: Path) -> None:
-    """One panel for each column, one bar for each row that has figures. Writes a PNG, whole or not at all."""
+def draw(table: Table, filled_rows: Sequence[FilledRow], path: Path) -> None:
+    """Write a PNG atomically: a panel per column, with a bar per row that has results or figures of the paper.
+
+    Bars are means, whiskers standard deviations, dots single seeds, diamonds the paper's figures.
+    """
     from matplotlib.figure import Figure
 
-    panels, filled = len(table.columns), drawn(filled)
-    figure = Figure(figsize=(2.6 + 2.4 * panels, 1.4 + 0.34 * len(filled)), layout="constrained")
+    panels, rows = len(table.columns), drawn_rows(filled_rows)
+    figure = Figure(figsize=(2.6 + 2.4 * panels, 1.4 + 0.34 * len(rows)), layout="constrained")
     axes = figure.subplots(1, panels, sharey=True, squeeze=False)[0]
     for i, (column, panel) in enumerate(zip(table.columns, axes, strict=True)):
-        _draw_panel(panel, [row.cells[i] for row in filled])
+        _draw_panel(panel, [filled.cells[i] for filled in rows])
         headings = table.paper_headings if len(table.columns) == 1 else (column.title,)
         for heading in headings:
-            figures = [(row.line.paper.get(heading), y) for y, row in enumerate(filled)]
+            figures = [(filled.row.paper.get(heading), y) for y, filled in enumerate(rows)]
             known = [(figure, y) for figure, y in figures if figure is not None]
             panel.scatter(
                 *zip(*known, strict=True) if known else ((), ()), marker="D", s=22, color=PAPER, zorder=4
@@ -36,18 +39,18 @@ def draw(table: Table, filled: Sequence[FilledLine], path: Path) -> None:
         panel.set_title(column.title)
         panel.set_xlim(left=0)
         panel.grid(axis="x", alpha=0.3)
-    axes[0].set_yticks(range(len(filled)), [_label(row) for row in filled])
-    axes[0].set_ylim(len(filled) - 0.5, -0.5)
+    axes[0].set_yticks(range(len(rows)), [_label(filled) for filled in rows])
+    axes[0].set_ylim(len(rows) - 0.5, -0.5)
     paper = f"; diamonds: the paper, {table.split}" if table.split else ""
     figure.supxlabel(f"%, mean and standard deviation over n seeds{paper}", fontsize="medium")
-    picture = io.BytesIO()
-    figure.savefig(picture, dpi=130, format="png", bbox_inches="tight")
-    write_bytes(path, picture.getvalue())
+    png = io.BytesIO()
+    figure.savefig(png, dpi=130, format="png", bbox_inches="tight")
+    write_bytes(path, png.getvalue())
 
 
-def drawn(filled: Sequence[FilledLine]) -> list[FilledLine]:
-    """The rows with figures of ours or of the paper; all of them if none has any."""
-    return [row for row in filled if row.seeds or row.line.paper] or list(filled)
+def drawn_rows(filled_rows: Sequence[FilledRow]) -> list[FilledRow]:
+    """The rows with results or figures of the paper; all of them if none has any."""
+    return [filled for filled in filled_rows if filled.seeds or filled.row.paper] or list(filled_rows)
 
 
 def _draw_panel(panel: Axes, cells: Sequence[Cell | None]) -> None:
@@ -58,5 +61,5 @@ def _draw_panel(panel: Axes, cells: Sequence[Cell | None]) -> None:
                 panel.scatter(cell.values, [y] * cell.count, s=8, color=SEED, zorder=3)
 
 
-def _label(row: FilledLine) -> str:
-    return f"{row.line.title} (n = {row.seeds})" if row.seeds else row.line.title
+def _label(filled: FilledRow) -> str:
+    return f"{filled.row.title} (n = {filled.seeds})" if filled.seeds else filled.row.title

@@ -1,4 +1,4 @@
-"""Everything that finished runs say, written to a folder and printed."""
+"""Write and print the tables and audits of all finished runs."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from stage.io import write_text
 
 AUDIT, SOUNDNESS = "audit.md", "soundness.md"
 MADE_BY_SITCOM = "sitcom.json"
-"""What `stage sitcom` leaves in a data folder."""
+"""A file that `stage sitcom` writes to its data folders."""
 
 
 def default_tables(test: Path) -> list[str]:
-    """All tables; that of the sitcom only for questions of the sitcom."""
+    """All tables, but the sitcom's only for questions of the sitcom."""
     return [name for name in TABLES if name != SITCOM.name or (test / MADE_BY_SITCOM).exists()]
 
 
@@ -45,6 +45,6 @@ def _audit(
 
 
 def row_names(tables: Sequence[Table]) -> list[str]:
-    """The systems of some tables, each once, in the order in which they are listed."""
+    """The systems of some tables without duplicates, in the order of SYSTEMS."""
     shown = {name for table in tables for name in table.systems}
     return [name for name in SYSTEMS if name in shown]

@@ -1,9 +1,9 @@
-"""A small detector of our own, for those who can't download one.
+"""The packaged region detector: small, in two stages, trained on the sitcom.
 
-It stands where the paper has a Faster R-CNN trained on Visual Genome with attributes, and has its two stages: one
-pass over the frame gives a heat map of centres for each kind of thing and a box for each cell; then a grid of cells
-in and around each box becomes the region's embedding, from which kind and attributes (whose look, who holds it, what
-is held and worn, posture, mood, place) are told. A region's feature is the embedding, what was told, and where it is.
+It takes the place of the paper's Faster R-CNN trained on Visual Genome with attributes. The first stage predicts a
+heat map of object centres per class and a box per cell, in one pass over the frame. The second stage embeds a grid of
+cells in and around each box, and predicts class and attributes (whose look, who holds it, what is held and worn,
+posture, mood, place) from the embedding. A region's feature is the embedding, the attributes and the geometry.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from stage.errors import InputError, first_line
-from stage.features.hub import CANT_BE_LOADED
 from stage.features.names import PACKAGED_DETECTOR
-from stage.features.protocols import REGIONS_A_FRAME
+from stage.features.pretrained import LOADING_ERRORS
+from stage.features.protocols import REGIONS_PER_FRAME
+from stage.geometry import tensor_box_iou
 from stage.runtime.hardware import bfloat16_is_fast
 from stage.sitcom.world import CAST, FURNITURE, HELD, PLACES, WORN
 from stage.types import Image, Regions
@@ -33,19 +34,23 @@ ASSETS = Path(__file__).parents[2] / "assets" / "detector"
 WEIGHTS = "weights.safetensors"
 INPUT_WIDTH, INPUT_HEIGHT = 640, 360
 STRIDE = 8
-KINDS = ("person", *HELD, *WORN, *(kind for kinds in FURNITURE.values() for kind in kinds))
-CONTENT, EMBEDDING = 64, 128
+"""Input pixels per side of a cell."""
+CLASSES = ("person", *HELD, *WORN, *(kind for kinds in FURNITURE.values() for kind in kinds))
+CONTENT_DIM, EMBEDDING_DIM = 64, 128
 GRID = (14, 8)
-"""Rows and columns of the cells that describe a region."""
+"""Rows and columns of the grid of cells that represents a region."""
 MARGIN, MARGIN_PIXELS = 0.1, 20.0
-"""How much of what surrounds a box describes it, too: a share of its side and input pixels, on each side."""
-LEAST_SCORE = 0.05
-SAME_KIND_OVERLAP, ANY_KIND_OVERLAP = 0.5, 0.8
+"""Context around a box that belongs to its region, on each side: a fraction of the box plus input pixels."""
+MIN_SCORE = 0.05
+SAME_CLASS_IOU, ANY_CLASS_IOU = 0.5, 0.8
+"""Non-maximum suppression: boxes with a higher IoU with a better box, of the same or any class, are dropped."""
 CANDIDATES = 80
-LEAST_SIDE = 4.0
+"""Peaks of the heat maps that are considered."""
+MIN_SIDE = 4.0
+"""Input pixels."""
 
 ATTRIBUTES: dict[str, int] = {
-    "kind": 1 + len(KINDS),
+    "kind": 1 + len(CLASSES),
     "look": 1 + len(CAST),
     "holder": 1 + len(CAST),
     "holding": 1 + len(HELD),
@@ -54,27 +59,27 @@ ATTRIBUTES: dict[str, int] = {
     "mood": 1 + 5,
     "place": 1 + len(PLACES),
 }
-"""What is told of a region, and how many answers there are; the first answer is always "none of them"."""
-GEOMETRY = 5
+"""Predicted attribute -> its number of classes; class 0 is always "none of them"."""
+GEOMETRY_DIM = 5
 LAYOUT = "embedding, answers with look and holder as one, geometry"
-"""What a feature consists of: part of the detector's name, since a model can't read any other."""
-FEATURES = EMBEDDING + sum(ATTRIBUTES.values()) - ATTRIBUTES["holder"] + GEOMETRY
+"""The layout of a feature, hashed into the detector's name, since a model can't read features of another one."""
+FEATURE_DIM = EMBEDDING_DIM + sum(ATTRIBUTES.values()) - ATTRIBUTES["holder"] + GEOMETRY_DIM
 
 
 @dataclass(frozen=True, slots=True)
 class CellMaps:
-    """What the network says of each cell of 8 x 8 pixels. H, W: cells."""
+    """The first stage's predictions for each cell of 8 x 8 pixels. H, W: cells."""
 
     heat: Tensor
-    """(B, kinds, H, W) logits of a centre being there"""
+    """(B, classes, H, W) logits that the cell is the centre of an object"""
     sides: Tensor
-    """(B, 4, H, W) cells from the cell's middle to the left, top, right and bottom side"""
+    """(B, 4, H, W) distances in cells from the cell's centre to the box's left, top, right and bottom side"""
     content: Tensor
-    """(B, CONTENT, H, W) what the second stage looks at"""
+    """(B, CONTENT_DIM, H, W) the feature map that the second stage reads"""
 
 
 class Block(nn.Module):
-    """Two 3 x 3 convolutions around a residual connection."""
+    """A residual block of two 3 x 3 convolutions."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -88,6 +93,7 @@ class Block(nn.Module):
 
 
 def conv(inputs: int, outputs: int, stride: int = 1, kernel: int = 3) -> nn.Sequential:
+    """Convolution, batch norm, ReLU."""
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),
         nn.BatchNorm2d(outputs),
@@ -96,7 +102,7 @@ def conv(inputs: int, outputs: int, stride: int = 1, kernel: int = 3) -> nn.Sequ
 
 
 class DetectorNet(nn.Module):
-    """A pyramid down to 1/32 and back to 1/8, and the heads of the two stages. About 1.4 M weights."""
+    """A feature pyramid down to 1/32 and back up to 1/8, with the heads of both stages. About 1.4 M weights."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -106,14 +112,14 @@ class DetectorNet(nn.Module):
         self.from_sixteenth, self.from_eighth = conv(96, 96, kernel=1), conv(64, 96, kernel=1)
         self.smooth = conv(96, 96)
         self.cells = conv(96, 128)
-        self.heat = nn.Conv2d(128, len(KINDS), 1)
+        self.heat = nn.Conv2d(128, len(CLASSES), 1)
         self.sides = nn.Conv2d(128, 4, 1)
-        self.content = conv(64 + 128, CONTENT, kernel=1)
-        self.grid = nn.Sequential(conv(CONTENT, 64), conv(64, 64, 2))
+        self.content = conv(64 + 128, CONTENT_DIM, kernel=1)
+        self.grid = nn.Sequential(conv(CONTENT_DIM, 64), conv(64, 64, 2))
         rows, columns = (-(-side // 2) for side in GRID)
-        self.embedding = nn.Sequential(nn.Flatten(), nn.Linear(64 * rows * columns, EMBEDDING), nn.ReLU())
+        self.embedding = nn.Sequential(nn.Flatten(), nn.Linear(64 * rows * columns, EMBEDDING_DIM), nn.ReLU())
         self.attributes = nn.ModuleDict(
-            {name: nn.Linear(EMBEDDING, size) for name, size in ATTRIBUTES.items()}
+            {name: nn.Linear(EMBEDDING_DIM, size) for name, size in ATTRIBUTES.items()}
         )
         assert self.heat.bias is not None
         nn.init.constant_(self.heat.bias, -4.0)  # centres are rare
@@ -122,30 +128,30 @@ class DetectorNet(nn.Module):
         """images: (B, 3, 360, 640) in [0, 1]"""
         eighth = self.eighth(images * 2 - 1)
         sixteenth = self.sixteenth(eighth)
-        wide = _to(self.thirty_second(sixteenth), sixteenth)
+        wide = _upsample(self.thirty_second(sixteenth), sixteenth)
         middle = self.from_sixteenth(sixteenth) + wide
-        cells = self.cells(self.smooth(self.from_eighth(eighth) + _to(middle, eighth)))
+        cells = self.cells(self.smooth(self.from_eighth(eighth) + _upsample(middle, eighth)))
         content = self.content(torch.cat([eighth, cells], 1))
         return CellMaps(self.heat(cells), F.softplus(self.sides(cells)) * 4, content)
 
     def describe(self, content: Tensor, image: Tensor, boxes: Tensor) -> Description:
-        """The second stage. image: (n,) which of the batch, ascending; boxes: (n, 4) in input pixels."""
+        """The second stage. image: (n,) index in the batch, ascending; boxes: (n, 4) in input pixels."""
         embedding = self.embedding(self.grid(_cells_in(content, image, boxes)))
         return Description(embedding, {name: head(embedding) for name, head in self.attributes.items()})
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What the second stage says of n regions."""
+    """The second stage's predictions for n regions."""
 
     embedding: Tensor
-    """(n, EMBEDDING)"""
+    """(n, EMBEDDING_DIM)"""
     logits: dict[str, Tensor]
-    """For each of ATTRIBUTES, (n, answers)."""
+    """Name in ATTRIBUTES -> (n, classes)."""
 
 
 def _cells_in(content: Tensor, image: Tensor, boxes: Tensor) -> Tensor:
-    """A grid of cells over each box and its margin, read between cells linearly: (n, CONTENT, *GRID)"""
+    """Sample a grid over each box and its margin, bilinearly: (n, CONTENT_DIM, *GRID). Arguments as in `describe`."""
     middle, side = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
     half = side * (0.5 + MARGIN) + MARGIN_PIXELS
     height, width = content.shape[-2:]
@@ -155,19 +161,19 @@ def _cells_in(content: Tensor, image: Tensor, boxes: Tensor) -> Tensor:
     points = (middle[:, None, None] + steps * half[:, None, None]) * scale - 1
     return torch.cat(
         [
-            F.grid_sample(content[i, None].expand(len(mine), -1, -1, -1), mine, align_corners=False)
+            F.grid_sample(content[i, None].expand(len(own), -1, -1, -1), own, align_corners=False)
             for i in range(len(content))
-            if len(mine := points[image == i])
+            if len(own := points[image == i])
         ]
     )
 
 
-def _to(x: Tensor, like: Tensor) -> Tensor:
+def _upsample(x: Tensor, like: Tensor) -> Tensor:
     return F.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=False)
 
 
 class StageDetector:
-    """The trained network as a `RegionDetector`. The last region of every frame is the whole frame."""
+    """The trained network as a `RegionDetector`. The last region of each frame is the whole frame."""
 
     def __init__(self, net: DetectorNet, version: str) -> None:
         self.net = net.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -175,15 +181,16 @@ class StageDetector:
 
     @classmethod
     def packaged(cls) -> StageDetector:
+        """The detector whose weights come with the package."""
         return cls.load(ASSETS)
 
     @classmethod
     def load(cls, folder: Path) -> StageDetector:
-        """Raises InputError if the folder has no weights of this version."""
+        """Load the weights in a folder. Raises InputError if there are none, or none of this version."""
         path = folder / WEIGHTS
         if not path.is_file():
             raise InputError(
-                f"{path}: the detector's weights are missing; make them with `stage detector {folder}`"
+                f"{path}: the detector's weights are missing; train it with `stage detector {folder}`"
             )
         net = DetectorNet()
         try:
@@ -192,7 +199,7 @@ class StageDetector:
                 name: value for name, value in net.state_dict().items() if not value.is_floating_point()
             }
             net.load_state_dict(counters | weights)
-        except CANT_BE_LOADED as error:
+        except LOADING_ERRORS as error:
             raise InputError(f"{path}: is not a detector of this version ({first_line(error)})") from None
         return cls(net, hashlib.sha256(path.read_bytes() + LAYOUT.encode()).hexdigest()[:12])
 
@@ -202,80 +209,83 @@ class StageDetector:
 
     @property
     def dim(self) -> int:
-        return FEATURES
+        return FEATURE_DIM
 
     @torch.inference_mode()
     def detect(self, images: Sequence[Image]) -> list[Regions]:
-        """The 19 best regions of each image and the image itself; sizes of images may differ."""
-        fitted = [Fitted.fit(image) for image in images]
-        batch = torch.from_numpy(np.stack([f.picture for f in fitted])).permute(0, 3, 1, 2)
+        """The 19 best regions of each image and the image as a whole; images may differ in size."""
+        scaled = [ScaledImage.fit(image) for image in images]
+        batch = torch.from_numpy(np.stack([s.image for s in scaled])).permute(0, 3, 1, 2)
         with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16_is_fast()):
             maps = self.net(batch.float().div(255).contiguous(memory_format=torch.channels_last))
         maps = CellMaps(maps.heat.float(), maps.sides.float(), maps.content.float())
-        return [self._regions(maps, i, f) for i, f in enumerate(fitted)]
+        return [self._regions(maps, i, s) for i, s in enumerate(scaled)]
 
-    def _regions(self, maps: CellMaps, index: int, fitted: Fitted) -> Regions:
-        boxes, scores, kinds = find_boxes(maps, index, fitted)
-        size = torch.tensor([fitted.width, fitted.height, fitted.width, fitted.height]) * fitted.scale
+    def _regions(self, maps: CellMaps, index: int, scaled: ScaledImage) -> Regions:
+        boxes, scores, classes = detect_boxes(maps, index, scaled)
+        size = torch.tensor([scaled.width, scaled.height, scaled.width, scaled.height]) * scaled.scale
         boxes = torch.cat([boxes, torch.cat([torch.zeros(2), size[:2]])[None]])
-        told = self.net.describe(maps.content[index, None], torch.zeros(len(boxes)), boxes)
+        description = self.net.describe(maps.content[index, None], torch.zeros(len(boxes)), boxes)
         return Regions(
-            (boxes / fitted.scale).numpy().astype(np.float32),
+            (boxes / scaled.scale).numpy().astype(np.float32),
             torch.cat([scores, torch.zeros(1)]).numpy(),
-            feature(told, boxes / size).numpy(),
-            (*(KINDS[kind] for kind in kinds.tolist()), "frame"),
+            region_features(description, boxes / size).numpy(),
+            (*(CLASSES[c] for c in classes.tolist()), "frame"),
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Fitted:
-    """An image scaled into the network's input, in its upper left corner."""
+class ScaledImage:
+    """An image scaled to fit the network's input, padded on the right and at the bottom."""
 
-    picture: Image
+    image: Image
+    """(INPUT_HEIGHT, INPUT_WIDTH, 3)"""
     scale: float
-    """Input pixels for a pixel of the image."""
+    """Input pixels per pixel of the original."""
     width: int
+    """Of the original, in pixels."""
     height: int
 
     @classmethod
-    def fit(cls, image: Image) -> Fitted:
+    def fit(cls, image: Image) -> ScaledImage:
         height, width = image.shape[:2]
         scale = min(INPUT_WIDTH / width, INPUT_HEIGHT / height)
         size = max(1, round(width * scale)), max(1, round(height * scale))
-        scaled = image if size == (width, height) else cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-        picture = np.zeros((INPUT_HEIGHT, INPUT_WIDTH, 3), np.uint8)
-        picture[: size[1], : size[0]] = scaled
-        return cls(picture, scale, width, height)
+        resized = image if size == (width, height) else cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        padded = np.zeros((INPUT_HEIGHT, INPUT_WIDTH, 3), np.uint8)
+        padded[: size[1], : size[0]] = resized
+        return cls(padded, scale, width, height)
 
 
-def find_boxes(maps: CellMaps, index: int, fitted: Fitted) -> tuple[Tensor, Tensor, Tensor]:
-    """Peaks of the heat maps, the best of each place and kind: boxes (n, 4) in input pixels, scores, kinds (n,)."""
+def detect_boxes(maps: CellMaps, index: int, scaled: ScaledImage) -> tuple[Tensor, Tensor, Tensor]:
+    """Peaks of the heat maps after non-maximum suppression: boxes (n, 4) in input pixels, scores and classes (n,)."""
     heat = maps.heat[index].sigmoid()
     peaks = heat * (F.max_pool2d(heat, 3, 1, 1) == heat)
     scores, flat = peaks.flatten().topk(CANDIDATES)
-    kinds, cells = flat // heat[0].numel(), flat % heat[0].numel()
-    boxes = cell_boxes(maps.sides[index])[cells]
-    limit = torch.tensor([fitted.width, fitted.height, fitted.width, fitted.height]) * fitted.scale
+    classes, cells = flat // heat[0].numel(), flat % heat[0].numel()
+    boxes = decode_boxes(maps.sides[index])[cells]
+    limit = torch.tensor([scaled.width, scaled.height, scaled.width, scaled.height]) * scaled.scale
     boxes = torch.minimum(boxes.clamp(min=0), limit)
-    large = ((boxes[:, 2:] - boxes[:, :2]) >= LEAST_SIDE).all(1) & (scores >= LEAST_SCORE)
-    boxes, scores, kinds = boxes[large], scores[large], kinds[large]
-    keep = suppress(boxes, kinds, REGIONS_A_FRAME - 1)
-    return boxes[keep], scores[keep], kinds[keep]
+    large = ((boxes[:, 2:] - boxes[:, :2]) >= MIN_SIDE).all(1) & (scores >= MIN_SCORE)
+    boxes, scores, classes = boxes[large], scores[large], classes[large]
+    keep = non_maximum_suppression(boxes, classes, REGIONS_PER_FRAME - 1)
+    return boxes[keep], scores[keep], classes[keep]
 
 
-def feature(told: Description, geometry: Tensor) -> Tensor:
-    """(n, FEATURES): the embedding, the probability of every answer, and the box as shares of the frame's sides.
+def region_features(description: Description, geometry: Tensor) -> Tensor:
+    """(n, FEATURE_DIM): the embedding, the attributes' probabilities, the box and the root of its area.
 
-    Whose look a person has and who holds a thing is one and the same answer: whose region it is.
+    geometry: (n, 4) the box as fractions of the frame. The probabilities of `look` and `holder` are added up: both
+    say which character a region belongs to.
     """
     area = (geometry[:, 2:] - geometry[:, :2]).prod(-1, keepdim=True).sqrt()
-    answers = {name: logits.softmax(-1) for name, logits in told.logits.items()}
-    answers["look"] = answers["look"] + answers.pop("holder")
-    return torch.cat([F.normalize(told.embedding, dim=1), *answers.values(), geometry, area], 1)
+    probabilities = {name: logits.softmax(-1) for name, logits in description.logits.items()}
+    probabilities["look"] = probabilities["look"] + probabilities.pop("holder")
+    return torch.cat([F.normalize(description.embedding, dim=1), *probabilities.values(), geometry, area], 1)
 
 
-def cell_boxes(sides: Tensor) -> Tensor:
-    """(4, H, W) distances in cells -> (H * W, 4) corners in input pixels."""
+def decode_boxes(sides: Tensor) -> Tensor:
+    """(4, H, W) distances in cells, as in CellMaps -> (H * W, 4) corners in input pixels."""
     _, height, width = sides.shape
     y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     left, top, right, bottom = sides
@@ -284,22 +294,14 @@ def cell_boxes(sides: Tensor) -> Tensor:
     return corners.flatten(0, 1) * STRIDE
 
 
-def suppress(boxes: Tensor, kinds: Tensor, count: int) -> Tensor:
-    """Positions of the best boxes (sorted by score) that no better one covers."""
-    iou = box_iou(boxes, boxes)
-    rivals = (iou > ANY_KIND_OVERLAP) | ((iou > SAME_KIND_OVERLAP) & (kinds[:, None] == kinds))
+def non_maximum_suppression(boxes: Tensor, classes: Tensor, count: int) -> Tensor:
+    """Positions of the `count` best boxes that no better box covers. boxes: (n, 4), best first; classes: (n,)"""
+    iou = tensor_box_iou(boxes, boxes)
+    overlapping = (iou > ANY_CLASS_IOU) | ((iou > SAME_CLASS_IOU) & (classes[:, None] == classes))
     covered = torch.zeros(len(boxes), dtype=torch.bool)
     keep = []
     for i in range(len(boxes)):
         if not covered[i]:
             keep.append(i)
-            covered |= rivals[i]
+            covered |= overlapping[i]
     return torch.tensor(keep[:count], dtype=torch.long)
-
-
-def box_iou(a: Tensor, b: Tensor) -> Tensor:
-    """(N, 4), (M, 4) corners -> (N, M)"""
-    sides = (torch.minimum(a[:, None, 2:], b[:, 2:]) - torch.maximum(a[:, None, :2], b[:, :2])).clamp(min=0)
-    shared = sides.prod(-1)
-    areas = [(x[:, 2:] - x[:, :2]).prod(-1) for x in (a, b)]
-    return shared / (areas[0][:, None] + areas[1] - shared).clamp(min=1e-6)

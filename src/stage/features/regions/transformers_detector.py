@@ -1,44 +1,41 @@
-"""Any object detector of transformers as a region detector: DETR and its kin, YOLOS, RT-DETR and others."""
+"""Any object detector of transformers as a region detector: the DETR family, YOLOS, RT-DETR and others."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 import torch
 from torch import Tensor
 
 from stage.errors import InputError, first_line
-from stage.features.hub import CANT_BE_LOADED, loading
-from stage.features.protocols import REGIONS_A_FRAME
-from stage.features.regions.packaged import box_iou
+from stage.features.pretrained import LOADING_ERRORS, download_progress
+from stage.features.protocols import REGIONS_PER_FRAME
+from stage.geometry import tensor_box_iou
 from stage.runtime.hardware import best_device
 from stage.types import Image, Regions
 
-IMAGE_MEAN, IMAGE_SD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-SHORTEST_EDGE, LONGEST_EDGE = 800, 1333
 SAME_OBJECT = 0.7
-"""Queries whose boxes overlap more than this show one object; the better is kept."""
+"""Queries whose boxes have a larger IoU than this show the same object; the better one is kept."""
 
 
 class TransformersDetector:
     """Boxes and labels of a detector's queries; their features are the decoder's last states."""
 
-    def __init__(self, model: Any, settings: dict[str, Any], name: str) -> None:
+    def __init__(self, model: Any, processor: Any, name: str) -> None:
+        """processor: the image processor of transformers that the model was trained with."""
         self.model = model.eval().to(best_device())
-        self.settings = settings
+        self.processor = processor
         self._name = name
 
     @classmethod
     def load(cls, spec: str) -> TransformersDetector:
-        """A model folder, or a name on the hub (the only case that may reach for a network).
+        """Load a model folder, or a model of the hub by its name (only then is the network used).
 
-        Raises InputError if it is not an object detector, or not one with a state for each box.
+        Images are prepared as its preprocessor_config.json says, or as for DETR if it has none. Raises InputError if
+        it is not an object detector, or one without a state for each box.
         """
         folder = Path(spec)
         local = folder.is_dir()
@@ -47,20 +44,14 @@ class TransformersDetector:
                 f"{spec}: no such detector; give `stage`, a model folder or a hub name (owner/name)"
             )
         from transformers import AutoModelForObjectDetection
-        from transformers.utils.hub import cached_file
 
         try:
-            with loading(local=local):
+            with download_progress(local=local):
                 model = AutoModelForObjectDetection.from_pretrained(
                     spec, local_files_only=local, use_safetensors=True
                 )
-                found = cached_file(
-                    spec,
-                    "preprocessor_config.json",
-                    local_files_only=local,
-                    _raise_exceptions_for_missing_entries=False,
-                )
-        except CANT_BE_LOADED as error:
+                processor = _image_processor(spec, local)
+        except LOADING_ERRORS as error:
             raise InputError(f"{spec}: no object detector could be loaded ({first_line(error)})") from None
         if not hasattr(model.config, "hidden_size") and not hasattr(model.config, "d_model"):
             raise InputError(
@@ -70,8 +61,7 @@ class TransformersDetector:
         if local:
             weights = b"".join(path.read_bytes() for path in sorted(folder.glob("*.safetensors")))
             name = f"{spec}@{hashlib.sha256(weights).hexdigest()[:12]}"
-        settings = json.loads(Path(found).read_text()) if found else {}
-        return cls(model, settings, name)
+        return cls(model, processor, name)
 
     @property
     def name(self) -> str:
@@ -84,15 +74,20 @@ class TransformersDetector:
 
     @torch.inference_mode()
     def detect(self, images: Sequence[Image]) -> list[Regions]:
-        """The 20 best queries of each image by the score of their best class."""
+        """The at most 20 best queries of each image, by the score of their best class."""
         return [self._detect(image) for image in images]
 
     def _detect(self, image: Image) -> Regions:
-        output = self.model(pixel_values=self._prepare(image).to(self.model.device))
+        from transformers.image_transforms import center_to_corners_format
+
+        prepared = self.processor(images=image, input_data_format="channels_last", return_tensors="pt")
+        output = self.model(pixel_values=prepared["pixel_values"].to(self.model.device))
+        # The processor's own post-processing doesn't tell which query a box is of, and so not its state.
         probabilities = self._probabilities(output.logits[0].float().cpu())
         scores, kinds = probabilities.max(-1)
         height, width = image.shape[:2]
-        boxes = corners(output.pred_boxes[0].float().cpu()) * torch.tensor([width, height, width, height])
+        relative: Any = center_to_corners_format(output.pred_boxes[0].float().cpu())
+        boxes = relative * torch.tensor([width, height, width, height])
         boxes = torch.minimum(boxes.clamp(min=0), torch.tensor([width, height, width, height]).float())
         keep = distinct(boxes, scores)
         names = self.model.config.id2label
@@ -103,44 +98,36 @@ class TransformersDetector:
             tuple(str(names[kind]) for kind in kinds[keep].tolist()),
         )
 
-    def _prepare(self, image: Image) -> Tensor:
-        """Scale and normalise as the model's own settings say; done here, as its processors ask for torchvision."""
-        size = self.settings.get("size") or {}
-        height, width = image.shape[:2]
-        if isinstance(size, dict) and "height" in size and "width" in size:
-            target = (int(size["width"]), int(size["height"]))
-        else:
-            shortest = size.get("shortest_edge", SHORTEST_EDGE) if isinstance(size, dict) else int(size)
-            longest = size.get("longest_edge", LONGEST_EDGE) if isinstance(size, dict) else LONGEST_EDGE
-            scale = min(shortest / min(width, height), longest / max(width, height))
-            target = (max(1, round(width * scale)), max(1, round(height * scale)))
-        scaled = cv2.resize(image, target, interpolation=cv2.INTER_LINEAR).astype(np.float32) / 255
-        if self.settings.get("do_normalize", True):
-            mean = np.array(self.settings.get("image_mean", IMAGE_MEAN), np.float32)
-            sd = np.array(self.settings.get("image_std", IMAGE_SD), np.float32)
-            scaled = (scaled - mean) / sd
-        return torch.from_numpy(scaled).permute(2, 0, 1)[None]
-
     def _probabilities(self, logits: Tensor) -> Tensor:
-        """(queries, classes). Models with a class for "nothing" have one output more than labels."""
+        """(queries, classes). Models with a class for "no object" have one output more than labels."""
         if logits.shape[-1] == len(self.model.config.id2label) + 1:
             return logits.softmax(-1)[:, :-1]
         return logits.sigmoid()
 
 
-def corners(boxes: Tensor) -> Tensor:
-    """Middle x, y, width, height -> left, top, right, bottom."""
-    middle, half = boxes[:, :2], boxes[:, 2:] / 2
-    return torch.cat([middle - half, middle + half], -1)
+def _image_processor(spec: str, local: bool) -> Any:
+    """The processor of a model, in its PIL version: those of torchvision are another large dependency."""
+    import transformers
+    from transformers.utils.hub import cached_file
+
+    settings = cached_file(
+        spec, "preprocessor_config.json", local_files_only=local, _raise_exceptions_for_missing_entries=False
+    )
+    if settings is None:
+        # The name before version 5 of transformers is the second one.
+        kind = getattr(transformers, "DetrImageProcessorPil", None) or transformers.DetrImageProcessor
+        return kind()
+    auto: Any = transformers.AutoImageProcessor
+    return auto.from_pretrained(spec, backend="pil", local_files_only=local, trust_remote_code=False)
 
 
 def distinct(boxes: Tensor, scores: Tensor) -> Tensor:
-    """The best 20 that do not show what a better one shows; one at least."""
+    """Positions of the at most 20 best boxes (N, 4) that no better one suppresses; at least one."""
     order = scores.argsort(descending=True)
-    overlaps = box_iou(boxes[order], boxes[order]) > SAME_OBJECT
+    overlaps = tensor_box_iou(boxes[order], boxes[order]) > SAME_OBJECT
     keep: list[int] = []
     for i in range(len(order)):
-        if len(keep) == REGIONS_A_FRAME:
+        if len(keep) == REGIONS_PER_FRAME:
             break
         if not overlaps[i, keep].any():
             keep.append(i)

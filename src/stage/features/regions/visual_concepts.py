@@ -1,6 +1,6 @@
-"""Visual concepts: a region is described by the words of its label, as in TVQA (Lei et al., 2018).
+"""Visual concepts: region features from label words (Lei et al., TVQA, 2018).
 
-A model trained so with one detector can be used with another.
+A model trained on visual concepts of one detector can be used with another.
 """
 
 from __future__ import annotations
@@ -16,53 +16,55 @@ from stage.features.protocols import RegionDetector, TextEncoder
 from stage.types import Array, Image, Regions
 
 
-class ConceptRegions:
-    """Labels to features: the mean of the label's word vectors; zeros for a label without words."""
+class LabelFeatures:
+    """Features of labels: the mean of the label's word vectors; zeros for a label without words."""
 
     def __init__(self, vectors: Callable[[str], Array], dim: int) -> None:
         """vectors: label -> (words, dim)"""
         self._vectors = vectors
         self._dim = dim
-        self._known: dict[str, Array] = {}
+        self._cache: dict[str, Array] = {}
 
     @staticmethod
     def name_for(text_name: str) -> str:
-        """What features made with a text encoder are called."""
+        """The name of visual concepts computed with this text encoder, as in `RegionDetector.name`."""
         return f"{VISUAL_CONCEPTS}{text_name}"
 
     def features(self, labels: Sequence[str]) -> Array:
-        """(labels, dim)"""
+        """(len(labels), dim)"""
         for label in labels:
-            if label not in self._known:
+            if label not in self._cache:
                 words = self._vectors(label)
-                self._known[label] = words.mean(axis=0) if len(words) else np.zeros(self._dim, np.float32)
-        found = np.zeros((len(labels), self._dim), np.float32)
+                self._cache[label] = words.mean(axis=0) if len(words) else np.zeros(self._dim, np.float32)
+        features = np.zeros((len(labels), self._dim), np.float32)
         for i, label in enumerate(labels):
-            found[i] = self._known[label]
-        return found
+            features[i] = self._cache[label]
+        return features
 
 
 class ConceptDetector:
-    """A detector's regions, described by their labels: a `RegionDetector` whose name says nothing of the detector."""
+    """A detector's regions with visual concepts as features: a `RegionDetector` whose name omits the detector's."""
 
     def __init__(self, detector: RegionDetector, encoder: TextEncoder) -> None:
         self.detector = detector
         self.encoder = encoder
-        self.concepts = ConceptRegions(lambda label: encoder.encode([label])[0], encoder.dim)
+        self.label_features = LabelFeatures(lambda label: encoder.encode([label])[0], encoder.dim)
 
     @property
     def name(self) -> str:
-        return ConceptRegions.name_for(self.encoder.name)
+        return LabelFeatures.name_for(self.encoder.name)
 
     @property
     def dim(self) -> int:
         return self.encoder.dim
 
     def detect(self, images: Sequence[Image]) -> list[Regions]:
-        """Raises InputError if the detector does not name what it finds."""
-        found = self.detector.detect(images)
-        if any(len(regions) and not regions.labels for regions in found):
+        """As in `RegionDetector`. Raises InputError if the detector predicts no labels."""
+        detected = self.detector.detect(images)
+        if any(len(regions) and not regions.labels for regions in detected):
             raise InputError(
-                f"{self.detector.name}: gives no labels, so there are no visual concepts; use another"
+                f"{self.detector.name}: predicts no labels, so there are no visual concepts; use another detector"
             )
-        return [replace(regions, features=self.concepts.features(regions.labels)) for regions in found]
+        return [
+            replace(regions, features=self.label_features.features(regions.labels)) for regions in detected
+        ]

@@ -5,9 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from platformdirs import user_cache_path
+
 
 def cache_folder() -> Path:
-    """Where `stage ask` keeps features of films: $STAGE_CACHE, or `stage` in the user's cache folder."""
+    """Where features are cached: $STAGE_CACHE if it is set, otherwise `stage` in the user's cache folder.
+
+    On Linux that is $XDG_CACHE_HOME/stage, or ~/.cache/stage.
+    """
     if own := os.environ.get("STAGE_CACHE"):
         return Path(own)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "stage"
+    return user_cache_path("stage", appauthor=False)

@@ -1,13 +1,13 @@
 """Features on disk.
 
-A folder, because a folder of files can be written by several processes, is resumed by looking which files are
-there, and can't be broken by a kill: every file is written under another name and then put in its place.
+A store is a folder, so that several processes can write to it, an interrupted extraction is resumed from the files
+that exist, and a killed process can't damage it: every file is written whole or not at all (`stage.io`).
 
-    attributes.json             which encoders the features are of
+    attributes.json             which encoders the features come from
     clips/NAME.safetensors      the regions of a clip's frames, features in float16
     texts/NUMBER.safetensors    word vectors of some thousand texts, in float16
 
-Only what is asked for is read, so memory does not grow with the number of clips.
+Features are read when they are requested, so memory does not grow with the number of clips.
 """
 
 from __future__ import annotations
@@ -33,31 +33,32 @@ from stage.types import MODEL_STRIDE, Array, Clip, Question, Regions
 
 FORMAT = 2
 OPEN_CLIPS = 128
+"""Most clips whose boxes, scores and labels are kept in memory."""
 SUFFIX = ".safetensors"
 
 
 def question_key(qid: int) -> str:
-    """The name of a question's words."""
+    """The key of the word vectors of a question's text."""
     return f"{qid}_q"
 
 
 def answer_key(qid: int, candidate: int) -> str:
-    """The name of a candidate answer's words."""
+    """The key of the word vectors of a candidate answer."""
     return f"{qid}_a{candidate}"
 
 
 def question_keys(question: Question) -> list[str]:
-    """The names of all words of a question."""
+    """The keys of a question's text and of its candidate answers."""
     return [question_key(question.qid), *(answer_key(question.qid, k) for k in range(len(question.answers)))]
 
 
 def sentence_key(clip: str, number: int) -> str:
-    """The name of a subtitle sentence's words."""
+    """The key of the word vectors of a subtitle sentence."""
     return f"{clip}/{number}"
 
 
-class _Place(NamedTuple):
-    """Where the vectors of a text lie: rows `start` to `end` (not included) of a file."""
+class _TextRows(NamedTuple):
+    """The rows of a file that are a text's word vectors: `start` to `end`, excluding `end`."""
 
     file: TensorFile
     start: int
@@ -65,28 +66,32 @@ class _Place(NamedTuple):
 
 
 class StoredRegions(Mapping[int, Regions]):
-    """Numbered frame -> its regions. Features are read when they are asked for; the rest is small and kept."""
+    """Numbered frame -> its regions. Features are read on access; boxes, scores and labels are kept in memory."""
 
     def __init__(self, path: Path) -> None:
         self._file = TensorFile(path)
         self._rows = {frame: i for i, frame in enumerate(self._file.read("frames").tolist())}
         self._starts = [0, *np.cumsum(self._file.read("counts")).tolist()]
         self._boxes, self._scores = self._file.read("boxes"), self._file.read("scores")
-        self._names: list[str] = json.loads(self._file.metadata.get("labels", "[]"))
+        self._label_names: list[str] = json.loads(self._file.metadata.get("labels", "[]"))
         self._labels = self._file.read("labels")
 
     def at(self, frames: Iterable[int]) -> dict[int, Regions]:
-        """The regions of several frames at once; those that are not there are left out."""
-        known = [frame for frame in frames if frame in self._rows]
-        ranges = [(self._starts[row], self._starts[row + 1]) for row in map(self._rows.__getitem__, known)]
-        features = self._file.pieces("features", ranges)
+        """The regions of several frames, read at once. Frames that are not stored are omitted."""
+        stored = [frame for frame in frames if frame in self._rows]
+        ranges = [(self._starts[row], self._starts[row + 1]) for row in map(self._rows.__getitem__, stored)]
+        features = self._file.read_ranges("features", ranges)
         return {
-            frame: Regions(self._boxes[start:end], self._scores[start:end], found, self._named(start, end))
-            for frame, (start, end), found in zip(known, ranges, features, strict=True)
+            frame: Regions(
+                self._boxes[start:end], self._scores[start:end], vectors, self._labels_of(start, end)
+            )
+            for frame, (start, end), vectors in zip(stored, ranges, features, strict=True)
         }
 
-    def _named(self, start: int, end: int) -> tuple[str, ...]:
-        return tuple([self._names[i] for i in self._labels[start:end].tolist()]) if self._names else ()
+    def _labels_of(self, start: int, end: int) -> tuple[str, ...]:
+        if not self._label_names:
+            return ()
+        return tuple([self._label_names[i] for i in self._labels[start:end].tolist()])
 
     def __getitem__(self, frame: int) -> Regions:
         return self.at([frame])[frame]
@@ -99,21 +104,21 @@ class StoredRegions(Mapping[int, Regions]):
 
 
 class FeatureStore:
-    """Regions of clips and vectors of texts, by name: a `FeatureSource` that can be written."""
+    """Regions of clips by name and word vectors of texts by key: a `FeatureSource` that can be written."""
 
     def __init__(self, folder: Path, attributes: FeatureAttributes) -> None:
         self.folder = folder
         self.attributes = attributes
-        self._texts: dict[str, _Place] | None = None
+        self._texts: dict[str, _TextRows] | None = None
         self._open = lru_cache(OPEN_CLIPS)(StoredRegions)
 
     def __reduce__(self) -> tuple[type[FeatureStore], tuple[Path, FeatureAttributes]]:
-        """For worker processes: what is known of the files is looked up anew there."""
+        """For worker processes, which index the files themselves."""
         return FeatureStore, (self.folder, self.attributes)
 
     @classmethod
     def create(cls, folder: Path, attributes: FeatureAttributes) -> FeatureStore:
-        """A store in a folder, new or with what is there. Raises InputError if it holds other features."""
+        """Create a store, or open the one in the folder. Raises InputError if that is of other encoders."""
         if (folder / "attributes.json").exists():
             attributes = cls.open(folder).attributes.joined(attributes, folder)
         write_json(folder / "attributes.json", {"format": FORMAT, **asdict(attributes)})
@@ -121,11 +126,13 @@ class FeatureStore:
 
     @classmethod
     def open(cls, folder: Path) -> FeatureStore:
-        """Raises InputError if there is no store of this version."""
+        """Open a store. Raises InputError if the folder contains no store of this version."""
         raw = read_json(folder / "attributes.json")
         try:
             if raw.pop("format") != FORMAT:
-                raise InputError(f"{folder}: features of another version; remove it to make them anew")
+                raise InputError(
+                    f"{folder}: contains features of another version; remove it to extract them again"
+                )
             return cls(folder, FeatureAttributes(**raw))
         except (AttributeError, KeyError, TypeError):
             raise InputError(f"{folder / 'attributes.json'}: doesn't describe features") from None
@@ -134,31 +141,31 @@ class FeatureStore:
         return self._clip_path(name).exists()
 
     def put_clip(self, name: str, frames: Mapping[int, Regions]) -> None:
-        """Store the regions of numbered frames, in place of what there was of this clip."""
-        # A question is seen through frames of one remainder: side by side they are one read.
+        """Store the regions of a clip's numbered frames, replacing those stored before."""
+        # The frames of a question are equal modulo the stride: next to each other they are one read.
         numbers = sorted(frames, key=lambda frame: (frame % MODEL_STRIDE, frame))
         regions = [frames[number] for number in numbers]
         labels = [label for r in regions for label in (r.labels or ("",) * len(r))]
         names = sorted(set(labels)) if any(labels) else []
-        at = {label: i for i, label in enumerate(names)}
+        number_of = {label: i for i, label in enumerate(names)}
         arrays: dict[str, npt.NDArray[Any]] = {
             "frames": np.array(numbers, np.int64),
             "counts": np.array([len(r) for r in regions], np.int64),
             "boxes": _join([r.boxes for r in regions], 4).astype(np.float32),
             "scores": _join([r.scores[:, None] for r in regions], 1)[:, 0].astype(np.float32),
             "features": _join([r.features for r in regions], self.attributes.region_dim).astype(np.float16),
-            "labels": np.array([at.get(label, 0) for label in labels], np.int32),
+            "labels": np.array([number_of.get(label, 0) for label in labels], np.int32),
         }
         write_tensors(self._clip_path(name), arrays, {"labels": json.dumps(names)})
         self._open.cache_clear()
 
     def remove_clip(self, name: str) -> None:
-        """Forget the regions of a clip."""
+        """Delete the regions of a clip."""
         self._clip_path(name).unlink(missing_ok=True)
         self._open.cache_clear()
 
     def clip(self, name: str) -> StoredRegions:
-        """Numbered frame -> its regions. Raises InputError if the clip is not there."""
+        """Numbered frame -> its regions. Raises InputError if the clip is not stored."""
         path = self._clip_path(name)
         try:
             return self._open(path)
@@ -166,14 +173,14 @@ class FeatureStore:
             if path.exists():
                 raise
         raise InputError(
-            f"{self.folder}: has no regions of clip {name}; make them with `stage features regions`"
+            f"{self.folder}: has no regions of clip {name}; extract them with `stage features regions`"
         )
 
     def has_text(self, key: str) -> bool:
         return key in self._index()
 
     def put_texts(self, vectors: Mapping[str, Array]) -> Path | None:
-        """Store word vectors (words, dim) by their keys, in a file of their own; which one, if there are any."""
+        """Store word vectors (words, dim) by their keys in a new file. Returns its path; None for no vectors."""
         if not vectors:
             return None
         number = len(list((self.folder / "texts").glob(f"*{SUFFIX}")))
@@ -188,21 +195,21 @@ class FeatureStore:
         return path
 
     def text(self, key: str) -> Array:
-        """(words, dim) of a text. Raises InputError if it is not there."""
+        """The word vectors of a text, (words, dim). Raises InputError if they are not stored."""
         return self.texts([key])[0]
 
     def texts(self, keys: Iterable[str]) -> list[Array]:
-        """(words, dim) of each text."""
+        """The word vectors of each text, (words, dim). Raises InputError if any are not stored."""
         vectors: list[Array] = []
-        for file, places in groupby(map(self._place, keys), key=attrgetter("file")):
-            vectors += file.pieces("vectors", [(place.start, place.end) for place in places])
+        for file, rows in groupby(map(self._rows_of, keys), key=attrgetter("file")):
+            vectors += file.read_ranges("vectors", [(text.start, text.end) for text in rows])
         return vectors
 
     def hypotheses(self, question: Question) -> list[Array]:
         if self.attributes.found_by == "text":
             return self.texts(question.hypotheses)
-        asked, *answers = self.texts(question_keys(question))
-        return [np.concatenate([asked, answer]) for answer in answers]
+        text, *answers = self.texts(question_keys(question))
+        return [np.concatenate([text, answer]) for answer in answers]
 
     def sentences(self, clip: Clip) -> Sequence[Array]:
         if self.attributes.found_by == "text":
@@ -212,29 +219,29 @@ class FeatureStore:
     def regions(self, clip: Clip, frames: Iterable[int]) -> Mapping[int, Regions]:
         return self.clip(clip.name).at(frames)
 
-    def _index(self) -> dict[str, _Place]:
+    def _index(self) -> dict[str, _TextRows]:
         if self._texts is None:
-            found: dict[str, _Place] = {}
+            index: dict[str, _TextRows] = {}
             for path in sorted((self.folder / "texts").glob(f"*{SUFFIX}")):
-                self._add_texts(path, found)
-            self._texts = found
+                self._add_texts(path, index)
+            self._texts = index
         return self._texts
 
     @staticmethod
-    def _add_texts(path: Path, index: dict[str, _Place]) -> None:
+    def _add_texts(path: Path, index: dict[str, _TextRows]) -> None:
         file = TensorFile(path)
         ends = np.cumsum(json.loads(file.metadata["lengths"])).tolist()
         keys = json.loads(file.metadata["keys"])
         for key, start, end in zip(keys, [0, *ends], ends, strict=False):
-            index[key] = _Place(file, start, end)
+            index[key] = _TextRows(file, start, end)
 
-    def _place(self, key: str) -> _Place:
-        place = self._index().get(key)
-        if place is None:
+    def _rows_of(self, key: str) -> _TextRows:
+        rows = self._index().get(key)
+        if rows is None:
             raise InputError(
-                f"{self.folder}: has no word vectors of {key!r}; make them with `stage features`"
+                f"{self.folder}: has no word vectors of {key!r}; extract them with `stage features`"
             )
-        return place
+        return rows
 
     def _clip_path(self, name: str) -> Path:
         return self.folder / "clips" / f"{name}{SUFFIX}"

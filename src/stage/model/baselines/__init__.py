@@ -1,1 +1,1 @@
-"""The systems that STAGE is compared with, one file each; see docs/baselines.md."""
+"""The systems that STAGE is compared with, one file each."""

@@ -1,4 +1,4 @@
-"""What all baselines share: how a score becomes losses in training and an answer at inference."""
+"""What all baselines share: from their scores to losses in training and to predictions at inference."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from torch import Tensor, nn
 
 from stage.data.batch import Batch
 from stage.model.config import SystemConfig
-from stage.model.execution.padding import MASKED
 from stage.model.losses import Losses, LossWeights, answer_loss, attention_loss, draw_pairs, span_loss
+from stage.model.outputs import BatchPrediction, ModelOutput
+from stage.model.sequences import MASKED
 from stage.model.span import SpanLogits, best_spans
-from stage.model.stage import BatchPrediction, ModelOutput
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """Answer logits, and what else a system found on its way to them."""
+    """Answer logits of a system, and the spans and attention scores that it has, if any."""
 
     logits: Tensor
     """(N, K)"""
     span_logits: SpanLogits | None = None
-    """Each (N, K, T); none if the system does not localise."""
+    """Each (N, K, T); None if the system does not localise."""
     region_scores: Tensor | None = None
-    """(N, T, K, L_h, N_o) as those of STAGE; none if the system does not ground words in regions."""
+    """(N, T, K, L_h, N_o) as those of STAGE; None if the system does not ground words in regions."""
     subtitle_scores: Tensor | None = None
     """(N, T, K, L_h, L_s)"""
 
 
 class Baseline(nn.Module, ABC):
-    """A system beside STAGE. It says how it scores; losses and answers follow."""
+    """A system to compare STAGE with. It defines how it scores; losses and predictions follow."""
 
     config: SystemConfig
 
@@ -40,26 +40,24 @@ class Baseline(nn.Module, ABC):
         """Score the hypotheses of a batch."""
 
     def losses(self, batch: Batch, weights: LossWeights) -> tuple[Losses, Tensor]:
-        """All losses of a batch with targets, as far as the system can be supervised; and its answer logits."""
+        """All losses of a batch with targets that the system can be supervised with, and its answer logits (N, K)."""
         scored: Scored = self(batch)
         return losses_of(scored, batch, weights), scored.logits
 
     def answer(self, batch: Batch) -> BatchPrediction:
-        """The answer and its evidence. A system that does not localise gives the whole clip as the span."""
+        """The answer and its evidence. A system that does not localise returns the whole clip as the span."""
         scored: Scored = self(batch)
-        found = scored.span_logits or whole_clip(batch.frame_mask, scored.logits.shape[1])
-        start, end = found.start.softmax(-1), found.end.softmax(-1)
-        no_frames = scored.logits.new_zeros(
-            *found.start.shape, 0
-        )  # frames aren't seen by each hypothesis here
-        grounded = ModelOutput(
-            no_frames, batch.frame_mask, found, scored.region_scores, scored.subtitle_scores
+        span_logits = scored.span_logits or whole_clip(batch.frame_mask, scored.logits.shape[1])
+        start, end = span_logits.start.softmax(-1), span_logits.end.softmax(-1)
+        no_frames = scored.logits.new_zeros(*span_logits.start.shape, 0)  # a baseline encodes no frames A'
+        output = ModelOutput(
+            no_frames, batch.frame_mask, span_logits, scored.region_scores, scored.subtitle_scores
         )
-        return BatchPrediction(scored.logits, best_spans(start, end), start, end, grounded)
+        return BatchPrediction(scored.logits, best_spans(start, end), start, end, output)
 
 
 def losses_of(scored: Scored, batch: Batch, weights: LossWeights) -> Losses:
-    """Answer, span and attention losses, as STAGE's. What the system does not find isn't supervised."""
+    """Answer, span and attention losses, as STAGE's. What the system does not predict isn't supervised."""
     targets = batch.targets
     if targets is None:
         raise ValueError("a batch without targets can't be trained on")

@@ -1,4 +1,4 @@
-"""What the baselines read of a batch: questions apart from answers, contexts as sequences, embedded as in STAGE."""
+"""Inputs of the baselines: questions apart from answers, contexts as sequences, embedded as in STAGE."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from stage.data.batch import Batch, Context
 from stage.model.baselines.layers import gather_real
 from stage.model.encoder import VectorEmbedding
-from stage.model.execution.padding import PaddedSequences
+from stage.model.sequences import PaddedSequences
 
 
 class Embedding(nn.Module):
-    """Word and region vectors to a common size, each with a map of its own (as the first layer of STAGE)."""
+    """Word and region vectors to a common size, each with its own map (like the first layer of STAGE)."""
 
     def __init__(self, text_dim: int, region_dim: int, dim: int, dropout: float) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class Embedding(nn.Module):
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """Question and answers of a batch, apart."""
+    """Question and answers of a batch, separated."""
 
     question: PaddedSequences
     """(N, L_q, D)"""
@@ -39,13 +39,13 @@ class Texts:
 
 
 def split_hypotheses(batch: Batch) -> Texts:
-    """Take question and answers apart.
+    """Separate question and answers.
 
-    Word vectors of a BERT differ with the answer that follows, so the question is their mean over the hypotheses:
-    it is read once, and says nothing of the order of the candidates.
+    A BERT's word vectors of the question depend on the answer that follows it, so the question is their mean over the
+    hypotheses: it is read once, and does not depend on the order of the candidates.
     """
     if batch.question_lengths is None:
-        raise ValueError("a batch without question_lengths can't be taken apart into questions and answers")
+        raise ValueError("a batch without question_lengths can't be separated into questions and answers")
     asked = torch.arange(batch.words.shape[2], device=batch.words.device) < batch.question_lengths[:, None]
     longest = int(batch.question_lengths.max())
     answers = gather_real(batch.words.flatten(0, 1), (batch.word_mask & ~asked[:, None]).flatten(0, 1))
@@ -57,10 +57,10 @@ def split_hypotheses(batch: Batch) -> Texts:
 
 
 def as_sequence(elements: Tensor, context: Context, frame_mask: Tensor) -> PaddedSequences:
-    """What the given frames (N, T) look at, one after the other: (N, C, D).
+    """The contexts of the given frames (N, T) as one sequence per question: (N, C, D).
 
-    elements: those of the context, (contexts, L, D). Neighbouring frames are often aligned with the same sentences;
-    these are not said again.
+    elements: those of the context, (contexts, L, D). Consecutive frames are often aligned with the same sentences,
+    which are then not repeated.
     """
     again = (context.of_frame[:, 1:] == context.of_frame[:, :-1]) & frame_mask[:, :-1]
     mask = context.mask[context.of_frame] & (frame_mask & ~F.pad(again, (1, 0)))[..., None]
@@ -68,12 +68,12 @@ def as_sequence(elements: Tensor, context: Context, frame_mask: Tensor) -> Padde
 
 
 def by_frame(elements: Tensor, context: Context, frame_mask: Tensor) -> PaddedSequences:
-    """What every frame encodings at by itself: elements of the context (contexts, L, D) -> (N, T, L, D)."""
+    """The context of every frame: elements (contexts, L, D) -> (N, T, L, D)."""
     return PaddedSequences(elements[context.of_frame], context.mask[context.of_frame] & frame_mask[..., None])
 
 
 def annotated_frames(batch: Batch) -> Tensor:
-    """(N, T) the frames of the true span; all of the clip where none is known."""
+    """(N, T) the frames of the true span; the whole clip where it is unknown."""
     targets = batch.targets
     if targets is None:
         return batch.frame_mask

@@ -1,4 +1,4 @@
-"""The longest answer: what is right by the habits of those who write answers, before anything is seen (a floor)."""
+"""The longest answer: a floor, right by the habits of those who write answers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from stage.model.config import SystemConfig
 
 
 class LongestConfig(SystemConfig):
-    """Nothing can be set."""
+    """Has no settings."""
 
     kind: Literal["longest"] = "longest"
 
@@ -20,7 +20,7 @@ class LongestConfig(SystemConfig):
 
 
 class Longest(Baseline):
-    """Scores a hypothesis by its number of words; of equals the first. Has no weights."""
+    """Scores a hypothesis by its number of words; ties go to the first. Has no weights."""
 
     def __init__(self, config: LongestConfig | None = None) -> None:
         super().__init__()

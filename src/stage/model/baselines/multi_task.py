@@ -1,15 +1,15 @@
 """Multi-task video question answering (Kim, Ma, Kim, Kim and Yoo, IJCNN 2019).
 
-A two-stream network answers. Two more tasks share its lower layers and give it supervision of their own: modality
-alignment (which subtitles were said in which frame; on the encoded streams) and temporal retrieval (when it is that
-the question asks of; on the streams matched with question and answer).
+A two-stream network answers. Two auxiliary tasks share its lower layers: modality alignment (which subtitles
+belong to which frame; on the encoded streams) and temporal retrieval (which moment the question is about; on the
+streams matched with question and answer).
 
-The tasks and what they share are the paper's; the layers are our rendering of them. Regions and subtitle words
-are encoded and matched one by one, as in the two-stream model, and pooled to frames, so that all three tasks
-speak of the same frames; start and end are predicted for each hypothesis and trained on the right one, as in
-STAGE; the alignment is a hinge loss on cosine similarity against all other frames of the clip. The ratio of the
-tasks is scheduled, the easiest one first: the weight of the alignment falls in equal steps to zero, that of the
-retrieval is the span weight of the training.
+The tasks and what they share are the paper's; the layers are our rendering of them. Regions and subtitle words are
+encoded and matched one by one, as in the two-stream model, and pooled to frames, so that all three tasks see the
+same frames; start and end are predicted for each hypothesis and trained on the correct one, as in STAGE; the
+alignment is a hinge loss on cosine similarity against all other frames of the clip. The ratio of the tasks is
+scheduled, the easiest one first: the weight of the alignment decreases linearly to zero, that of the retrieval is
+the training's span weight.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from stage.model.baselines.inputs import Embedding, Texts, by_frame, split_hypot
 from stage.model.baselines.layers import Recurrent, masked_max, masked_mean
 from stage.model.baselines.two_stream import encode_texts, match
 from stage.model.config import SystemConfig
-from stage.model.execution.padding import MASKED, PaddedSequences
 from stage.model.losses import Losses, LossWeights
 from stage.model.ops.dropout import Dropout
+from stage.model.sequences import MASKED, PaddedSequences
 from stage.model.span import Scorer, SpanLogits
 
 MARGIN = 0.2
-"""By which a frame's own subtitles are to be nearer to it than those of other frames."""
+"""Margin by which a frame's own subtitles should be nearer to it than those of other frames."""
 
 
 class MultiTaskConfig(SystemConfig):
@@ -47,13 +47,13 @@ class MultiTaskConfig(SystemConfig):
     embedding: int = Field(300, gt=0)
     dropout: float = Field(0.1, ge=0, lt=1)
     alignment_weight: float = Field(1.0, ge=0)
-    """Of the alignment loss in the first step."""
+    """Weight of the alignment loss in the first step."""
     alignment_questions: int = Field(32_000, gt=0)
-    """Questions seen in training until that weight has come down to zero."""
+    """Number of training questions after which that weight has reached zero."""
 
 
 class MultiTask(Baseline):
-    """Encoders that all tasks share, frames that answer and retrieval share, a head for each task."""
+    """Encoders shared by all tasks, frames shared by answering and retrieval, a head for each task."""
 
     config: MultiTaskConfig
     questions_seen: Tensor
@@ -74,7 +74,7 @@ class MultiTask(Baseline):
         return self._score(batch, *self._read(batch))
 
     def losses(self, batch: Batch, weights: LossWeights) -> tuple[Losses, Tensor]:
-        """As of all baselines; the alignment loss is part of the total alone."""
+        """As for all baselines; the alignment loss is part of the total only."""
         video, subtitles = self._read(batch)
         scored = self._score(batch, video, subtitles)
         losses = losses_of(scored, batch, weights)
@@ -87,12 +87,12 @@ class MultiTask(Baseline):
         return losses, scored.logits
 
     def _read(self, batch: Batch) -> tuple[PaddedSequences, PaddedSequences]:
-        """Elements of every frame, encoded before any question is asked: regions and subtitle words."""
-        regions = self.encoder(self.embedding.regions(batch.pictures.elements), batch.pictures.mask)
-        words = self.encoder(self.embedding.words(batch.dialogue.elements), batch.dialogue.mask)
+        """Regions and subtitle words of every frame, encoded independently of the question."""
+        regions = self.encoder(self.embedding.regions(batch.regions.elements), batch.regions.mask)
+        words = self.encoder(self.embedding.words(batch.subtitles.elements), batch.subtitles.mask)
         return (
-            by_frame(regions, batch.pictures, batch.frame_mask),
-            by_frame(words, batch.dialogue, batch.frame_mask),
+            by_frame(regions, batch.regions, batch.frame_mask),
+            by_frame(words, batch.subtitles, batch.frame_mask),
         )
 
     def _score(self, batch: Batch, video: PaddedSequences, subtitles: PaddedSequences) -> Scored:
@@ -108,9 +108,9 @@ class MultiTask(Baseline):
         return Scored(logits.squeeze(-1).float(), SpanLogits(start, end))
 
     def _alignment_loss(self, video: PaddedSequences, subtitles: PaddedSequences) -> Tensor:
-        """Hinge loss, from pictures to subtitles and back, summed over the questions.
+        """Hinge loss, from frames to subtitles and back, summed over the questions.
 
-        Frames with the same sentences have the same vector, so that neither draws the other away.
+        Frames with the same sentences have the same vector, so they don't push each other away.
         """
         seen = self.video_alignment(masked_mean(video.values, video.mask))
         heard = self.subtitle_alignment(masked_mean(subtitles.values, subtitles.mask))
@@ -124,7 +124,7 @@ class MultiTask(Baseline):
 
 
 class MatchedFrames(nn.Module):
-    """A stream matched with question and answer, as frames in their order: (N, T, C, d) -> (N, K, T, d)."""
+    """A stream matched with question and answer, as a sequence of frames: (N, T, C, d) -> (N, K, T, d)."""
 
     def __init__(self, dim: int, dropout: float) -> None:
         super().__init__()

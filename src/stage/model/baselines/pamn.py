@@ -1,14 +1,14 @@
 """PAMN, the progressive attention memory network (Kim, Ma, Kim, Kim and Yoo, CVPR 2019).
 
-Video and subtitles are memories with a slot for each frame. First the question, then the answer attend to the slots,
-so that what does not matter fades; after each step the memories are fused as the question needs them, and the belief
-in every candidate, at first from question and answer alone, is corrected.
+Video and subtitles are memories with one slot for each frame. First the question, then the answer attend to the
+slots, so that irrelevant ones fade; after each step the memories are fused as the question requires, and the
+belief in each candidate, initially from question and answer alone, is corrected.
 
-The parts and their order are the paper's; the equations are our rendering of them. A slot is the mean of the
-frame's embedded regions or subtitle words through a network of two layers, and slots aren't averaged further,
-since frames are two seconds apart already; question and answers are means of their words through one such
-network; each candidate prunes a memory of its own in the second step; a correction is the dot product of the
-candidate with what was observed, after a linear map with tanh.
+The components and their order are the paper's; the equations are our rendering of them. A slot is the mean of the
+frame's embedded regions or subtitle words through a two-layer network, and slots aren't averaged further, since
+frames are two seconds apart already; question and answers are means of their words through one such network; each
+candidate updates its own copy of the memory in the second step; a correction is the dot product of the candidate
+with the fused memory, after a linear map with tanh.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from stage.model.baselines.baseline import Baseline, Scored
 from stage.model.baselines.inputs import Embedding, split_hypotheses
 from stage.model.baselines.layers import masked_mean
 from stage.model.config import SystemConfig
-from stage.model.execution.padding import MASKED
 from stage.model.ops.dropout import Dropout
+from stage.model.sequences import MASKED
 
 
 class PamnConfig(SystemConfig):
-    """The memories have slots of size `hidden`."""
+    """`hidden` is the size of a memory slot."""
 
     kind: Literal["pamn"] = "pamn"
     hidden: int = Field(128, gt=0)
@@ -57,9 +57,9 @@ class Pamn(Baseline):
         texts, embed = split_hypotheses(batch), self.embedding
         question = self.text(masked_mean(embed.words(texts.question.values), texts.question.mask))[:, None]
         answers = self.text(masked_mean(embed.words(texts.answers.values), texts.answers.mask))  # (N, K, d)
-        pictures = self.video(masked_mean(embed.regions(batch.pictures.elements), batch.pictures.mask))
-        dialogue = self.subtitles(masked_mean(embed.words(batch.dialogue.elements), batch.dialogue.mask))
-        memory = torch.stack([pictures[batch.pictures.of_frame], dialogue[batch.dialogue.of_frame]], dim=1)
+        seen = self.video(masked_mean(embed.regions(batch.regions.elements), batch.regions.mask))
+        said = self.subtitles(masked_mean(embed.words(batch.subtitles.elements), batch.subtitles.mask))
+        memory = torch.stack([seen[batch.regions.of_frame], said[batch.subtitles.of_frame]], dim=1)
         memory = memory[:, :, None]  # (N, 2, 1, T, d)
         slots = batch.frame_mask[:, None, None]
 
@@ -72,7 +72,7 @@ class Pamn(Baseline):
 
 
 class ProgressiveAttention(nn.Module):
-    """One step: slots are weighted by how well they meet the query, and mapped on.
+    """One step: slots are weighted by their similarity to the query, and mapped.
 
     memory: (N, 2, 1 or K, T, d), slots: (N, 1, 1, T) which are real, query: (N, 1 or K, d) -> (N, 2, 1 or K, T, d)
     """
@@ -89,7 +89,7 @@ class ProgressiveAttention(nn.Module):
 
 
 def fuse(memory: Tensor, slots: Tensor, question: Tensor) -> Tensor:
-    """Dynamic modality fusion: each memory is summed over its slots, and counts as far as it meets the question.
+    """Dynamic modality fusion: each memory is summed over its slots, and weighted by its similarity to the question.
 
     (N, 2, 1 or K, T, d), question (N, 1, d) -> (N, 1 or K, d)
     """

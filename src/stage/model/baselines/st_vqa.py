@@ -1,10 +1,10 @@
 """ST-VQA (Jang, Song, Yu, Kim and Kim, "TGIF-QA", CVPR 2017, Sec. 4): recurrent, with attention in space and time.
 
-The paper answers questions on short silent pictures. What is adapted here: each of the candidates is read together
-with the question as one text, as the paper does for its multiple choice tasks; the words of a frame's subtitles are
-attended to beside its regions, and both results are the frame; candidates are compared by cross-entropy, as in all
-other systems here, in place of the paper's hinge loss. The text is encoded first, since both attentions are asked by
-it, so the text encoder does not start from the state of the video encoder. Of the two layers, the upper one is read.
+The paper answers questions about short silent GIFs. Adapted here: each candidate is read together with the
+question as one text, as the paper does for its multiple-choice tasks; a frame is the concatenation of its attended
+regions and its attended subtitle words; candidates are compared by cross-entropy, as in all other systems here, in
+place of the paper's hinge loss. The text is encoded first, since it queries both attentions, so the text encoder
+does not start from the state of the video encoder. Of the two LSTM layers, the upper one is read.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class StVqaConfig(SystemConfig):
 
 
 class StVqa(Baseline):
-    """A text encoder, a video encoder, and two places where the text chooses: within frames and among them."""
+    """A text encoder, a video encoder, and attention by the text within frames and over frames."""
 
     config: StVqaConfig
 
@@ -55,12 +55,12 @@ class StVqa(Baseline):
     def forward(self, batch: Batch) -> Scored:
         words = run(self.text_encoder, self.embedding.words(batch.words))
         text = last(words, batch.word_mask)  # (N, K, d)
-        regions = self.embedding.regions(batch.pictures.elements)
-        subtitles = self.embedding.words(batch.dialogue.elements)
+        regions = self.embedding.regions(batch.regions.elements)
+        subtitles = self.embedding.words(batch.subtitles.elements)
         frames = torch.cat(
             [
-                look(self.region_attention, regions, batch.pictures, text),
-                look(self.subtitle_attention, subtitles, batch.dialogue, text),
+                attend(self.region_attention, regions, batch.regions, text),
+                attend(self.subtitle_attention, subtitles, batch.subtitles, text),
             ],
             dim=-1,
         )
@@ -70,8 +70,8 @@ class StVqa(Baseline):
         return Scored(logits.squeeze(-1).float())
 
 
-def look(attention: AdditiveAttention, elements: Tensor, context: Context, text: Tensor) -> Tensor:
-    """What each text (N, K, d) encodings at in every frame; elements: (contexts, L, D) -> (N, K, T, D)."""
+def attend(attention: AdditiveAttention, elements: Tensor, context: Context, text: Tensor) -> Tensor:
+    """What each text (N, K, d) attends to in every frame; elements: (contexts, L, D) -> (N, K, T, D)."""
     of_frame = context.of_frame
     seen: Tensor = attention(elements[of_frame][:, None], context.mask[of_frame][:, None], text[:, :, None])
     return seen

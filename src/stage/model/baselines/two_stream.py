@@ -1,12 +1,12 @@
 """The two-stream model of TVQA (Lei, Yu, Bansal and Berg, EMNLP 2018, Sec. 4).
 
-Subtitles and video are each read as one sequence, matched with question and answer, and scored; the answer is that
-of the greater sum.
+Subtitles and video are each read as one sequence, matched with question and answer, and scored; the answer is the
+one with the larger sum.
 
-Where the paper leaves room: word vectors of any size are brought to the size of the region vectors by STAGE's
-embedding (the paper's GloVe vectors go in as they are); regional features and visual concepts are both just region
-features here; subtitles are the sentences aligned with the frames, each frame's once. Trained with the learning rate
-and dropout of STAGE unless told otherwise.
+Where the paper is silent or can't be followed: word vectors of any size are projected to the size of the region
+vectors by STAGE's embedding (the paper uses GloVe vectors as they are); regional features and visual concepts are
+both region features here; subtitles are the sentences aligned with the frames, without repetition. Trained with
+the learning rate and dropout of STAGE unless configured otherwise.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from stage.model.baselines.inputs import (
 )
 from stage.model.baselines.layers import Recurrent, attend, masked_max
 from stage.model.config import SystemConfig
-from stage.model.execution.padding import PaddedSequences
 from stage.model.ops.dropout import Dropout
+from stage.model.sequences import PaddedSequences
 
 
 class TwoStreamConfig(SystemConfig):
@@ -38,7 +38,7 @@ class TwoStreamConfig(SystemConfig):
     kind: Literal["two_stream"] = "two_stream"
     streams: Literal["both", "video", "subtitles"] = "both"
     within_span: bool = False
-    """Read only the annotated span where one is known, at inference too (the paper's "with time stamps")."""
+    """Read only the annotated span where it is known, at inference too (the paper's "with time stamps")."""
     hidden: int = Field(128, gt=0, multiple_of=2)
     """Size of the encoders' output: half for each direction."""
     embedding: int = Field(300, gt=0)
@@ -69,10 +69,10 @@ class TwoStream(Baseline):
         seen = annotated_frames(batch) if self.config.within_span else batch.frame_mask
         scores = []
         if self.config.streams != "video":
-            words = as_sequence(self.embedding.words(batch.dialogue.elements), batch.dialogue, seen)
+            words = as_sequence(self.embedding.words(batch.subtitles.elements), batch.subtitles, seen)
             scores.append(self.subtitles(self._encode(words), texts))
         if self.config.streams != "subtitles":
-            regions = as_sequence(self.embedding.regions(batch.pictures.elements), batch.pictures, seen)
+            regions = as_sequence(self.embedding.regions(batch.regions.elements), batch.regions, seen)
             scores.append(self.video(self._encode(regions), texts))
         return Scored(torch.stack(scores).sum(0).float())
 
@@ -81,7 +81,7 @@ class TwoStream(Baseline):
 
 
 class Stream(nn.Module):
-    """Matches a context with question and answer, reads what was matched, and scores it: (N, C, d) -> (N, K)."""
+    """Matches a context with question and answer, encodes the match, and scores it: (N, C, d) -> (N, K)."""
 
     def __init__(self, dim: int, dropout: float) -> None:
         super().__init__()
@@ -98,7 +98,7 @@ class Stream(nn.Module):
 
 
 def encode_texts(embedding: Embedding, encoder: Recurrent, texts: Texts) -> Texts:
-    """Question and answers as the encoder reads them, vectors of its size."""
+    """Encode question and answers."""
     question, answers = (
         PaddedSequences(encoder(embedding.words(text.values), text.mask), text.mask)
         for text in (texts.question, texts.answers)
@@ -109,7 +109,7 @@ def encode_texts(embedding: Embedding, encoder: Recurrent, texts: Texts) -> Text
 def match(context: Tensor, texts: Texts) -> Tensor:
     """Context matching: [c; u_q; u_a; c * u_q; c * u_a], (N, C, d) -> (N, K, C, 5 d).
 
-    u_q and u_a are what an element of the context finds in the question and in the answer.
+    u_q and u_a are the question and the answer as attended to by an element c of the context.
     """
     asked = attend(context, texts.question)[:, None]
     answered = attend(context[:, None], texts.answers)

@@ -1,12 +1,12 @@
-"""Which frames of a batch are grounded together.
+"""Frames in chunks: as many at a time as keep a processor busy, without padding between them.
 
-Frames don't see each other before the span is found. So they are taken without padding, as many at a time as keep a
-processor busy, and a film of any length fits in memory.
+Frames don't see each other until spans are predicted. So the frames of a batch are fused chunk by chunk, and a film
+of any length fits in memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,44 +14,46 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stage.data.batch import Batch
-from stage.model.execution.padding import MASKED, round_up
+from stage.model.execution.padding import round_up
+from stage.model.outputs import FrameEncoding
+from stage.model.sequences import MASKED, PaddedSequences
 
 FRAMES_PER_CHUNK = 128
-"""So many that what a loop touches stays in a CPU's cache."""
+"""What a loop over these touches stays in a CPU's cache."""
 FRAMES_PER_CHUNK_GPU = 2048
-"""A GPU has long done what it is asked before the next is asked of it; so it is asked seldom, of much."""
+"""A GPU finishes small chunks before the next one is launched."""
 
 
 @dataclass(frozen=True, slots=True)
 class FrameChunk:
-    """F real frames, one after the other, of one or several consecutive questions (n)."""
+    """F consecutive real frames, of n consecutive questions: which rows of the batch they need."""
 
     questions: Tensor
     """(n,) position in the batch"""
     words: int
-    """Length of their longest hypothesis."""
+    """Length of the longest hypothesis of these questions."""
     question: Tensor
     """(F,) position among these questions"""
-    picture: Tensor
-    """(F,) row of the batch's pictures"""
-    asking: Tensor
-    """(P,) position among these questions, for each different pair of question and dialogue"""
-    dialogue: Tensor
-    """(P,) row of the batch's dialogue"""
-    pair_of_frame: Tensor
-    """(F,) which pair is a frame's"""
+    regions: Tensor
+    """(F,) row of the batch's regions"""
+    question_of_pair: Tensor
+    """(P,) position among these questions, for each distinct pair of question and subtitles"""
+    subtitles: Tensor
+    """(P,) row of the batch's subtitles"""
+    pair: Tensor
+    """(F,) the pair of each frame"""
 
-    def filled_up(self) -> FrameChunk:
-        """With sizes that come again: the last frame and the last pair are repeated."""
-        frames, pairs = self.question, self.asking
+    def rounded_up(self) -> FrameChunk:
+        """With sizes that recur: the last frame and the last pair are repeated."""
+        frames, pairs = self.question, self.question_of_pair
         return FrameChunk(
             self.questions,
             round_up(self.words),
             _repeat_last(self.question, round_up(len(frames))),
-            _repeat_last(self.picture, round_up(len(frames))),
-            _repeat_last(self.asking, round_up(len(pairs))),
-            _repeat_last(self.dialogue, round_up(len(pairs))),
-            _repeat_last(self.pair_of_frame, round_up(len(frames))),
+            _repeat_last(self.regions, round_up(len(frames))),
+            _repeat_last(self.question_of_pair, round_up(len(pairs))),
+            _repeat_last(self.subtitles, round_up(len(pairs))),
+            _repeat_last(self.pair, round_up(len(frames))),
         )
 
 
@@ -59,55 +61,138 @@ def _repeat_last(rows: Tensor, length: int) -> Tensor:
     return torch.cat([rows, rows[-1:].expand(length - len(rows))])
 
 
+@dataclass(frozen=True, slots=True)
+class FrameInputs:
+    """F frames, encoded: each with its question's hypotheses, its regions and its subtitles.
+
+    Frames of a question with the same subtitles share one of P pairs of the two.
+    """
+
+    hypotheses: PaddedSequences
+    """(n, K, L_h, d)"""
+    question: Tensor
+    """(F,) row of the hypotheses"""
+    regions: PaddedSequences | None
+    """(F, N_o, d)"""
+    question_of_pair: Tensor
+    """(P,) row of the hypotheses"""
+    subtitles: PaddedSequences | None
+    """(P, L_s, d)"""
+    pair: Tensor
+    """(F,) row of the subtitles"""
+
+
+def fuse_in_chunks(
+    fuse: Callable[[FrameInputs], FrameEncoding],
+    batch: Batch,
+    hypotheses: PaddedSequences,
+    regions: PaddedSequences | None,
+    subtitles: PaddedSequences | None,
+    *,
+    exact: bool,
+) -> FrameEncoding:
+    """Fuse all real frames of a batch, chunk by chunk; padding where there is no frame.
+
+    hypotheses: (N, K, L_h, d); regions, subtitles: one row for each distinct context of the batch. exact: all frames
+    in one chunk, in exactly the sizes of the batch. Returns frames (N, T, K, d), scores (N, T, K, L_h, N_o or L_s).
+    """
+    chunks = chunk_frames(batch, together=exact)
+    inputs = frame_inputs(
+        chunks if exact else [chunk.rounded_up() for chunk in chunks], hypotheses, regions, subtitles
+    )
+    encodings = [_fit(fuse(of_chunk), chunk, batch) for of_chunk, chunk in zip(inputs, chunks, strict=True)]
+    return FrameEncoding(
+        scatter_frames([e.frames for e in encodings], batch.frame_mask, 0.0),
+        _scatter_scores([e.region_scores for e in encodings], batch.frame_mask),
+        _scatter_scores([e.subtitle_scores for e in encodings], batch.frame_mask),
+    )
+
+
+def frame_inputs(
+    chunks: Sequence[FrameChunk],
+    hypotheses: PaddedSequences,
+    regions: PaddedSequences | None,
+    subtitles: PaddedSequences | None,
+) -> list[FrameInputs]:
+    """The encoded rows that each chunk needs."""
+    nothing: list[PaddedSequences | None] = [None] * len(chunks)
+    of_questions = hypotheses.split([chunk.questions for chunk in chunks])
+    of_frames = regions.split([chunk.regions for chunk in chunks]) if regions else nothing
+    of_pairs = subtitles.split([chunk.subtitles for chunk in chunks]) if subtitles else nothing
+    return [
+        FrameInputs(asked.cut(chunk.words), chunk.question, seen, chunk.question_of_pair, said, chunk.pair)
+        for chunk, asked, seen, said in zip(chunks, of_questions, of_frames, of_pairs, strict=True)
+    ]
+
+
 def chunk_frames(batch: Batch, *, together: bool = False, by_question: bool = False) -> list[FrameChunk]:
-    """All real frames of a batch in order. together: in one piece, with all padding of words."""
+    """All real frames of a batch in order. together: in one chunk, with all padding of words."""
     question = batch.frame_mask.nonzero()[:, 0]
-    picture, dialogue = (c.of_frame[batch.frame_mask] for c in (batch.pictures, batch.dialogue))
-    count = max(1, len(batch.dialogue.elements))
+    regions, subtitles = (c.of_frame[batch.frame_mask] for c in (batch.regions, batch.subtitles))
+    count = max(1, len(batch.subtitles.elements))
     lengths = batch.word_mask.sum(-1).amax(-1).tolist()
     frames = batch.frame_mask.sum(1).tolist()
     device = batch.words.device
-    at_once = FRAMES_PER_CHUNK if device.type == "cpu" else FRAMES_PER_CHUNK_GPU
-    cuts = _cuts(frames if by_question else [sum(frames)], at_once)
-    pieces = []
+    size = FRAMES_PER_CHUNK if device.type == "cpu" else FRAMES_PER_CHUNK_GPU
+    cuts = _cuts(frames if by_question else [sum(frames)], size)
+    chunks = []
     for first, last in [(0, sum(frames))] if together else cuts:
         low, high = int(question[first]), int(question[last - 1]) + 1
-        mine = question[first:last] - low
-        # Frames of a question that are aligned with the same sentences share what it finds in them.
-        pairs, pair_of_frame = torch.unique(mine * count + dialogue[first:last], return_inverse=True)
-        pieces.append(
+        local = question[first:last] - low
+        # Frames of a question with the same subtitles share what it attends to in them.
+        pairs, pair = torch.unique(local * count + subtitles[first:last], return_inverse=True)
+        chunks.append(
             FrameChunk(
                 torch.arange(low, high, device=device),
                 batch.word_mask.shape[-1] if together else max(lengths[low:high]),
-                mine,
-                picture[first:last],
+                local,
+                regions[first:last],
                 pairs // count,
                 pairs % count,
-                pair_of_frame,
+                pair,
             )
         )
-    return pieces
+    return chunks
 
 
-def _cuts(counts: Sequence[int], at_once: int) -> Iterator[tuple[int, int]]:
-    """Runs of at most `at_once` that don't cross the borders between counts."""
+def _cuts(counts: Sequence[int], size: int) -> Iterator[tuple[int, int]]:
+    """Runs of at most `size` that don't cross the borders between counts."""
     first = 0
     for count in counts:
-        for start in range(first, first + count, at_once):
-            yield start, min(start + at_once, first + count)
+        for start in range(first, first + count, size):
+            yield start, min(start + size, first + count)
         first += count
 
 
-def scatter_frames(rows: Sequence[Tensor | None], frame_mask: Tensor, fill: float) -> Tensor:
-    """What the pieces give for their frames, (F, ...) each -> (N, T, ...), `fill` where there is no frame."""
-    flat = torch.cat([r for r in rows if r is not None])
+def _fit(encoding: FrameEncoding, chunk: FrameChunk, batch: Batch) -> FrameEncoding:
+    """The chunk's real frames alone, with scores (F, K, L_h, N_o or L_s) as long as the batch is."""
+    frames, hypotheses, words = len(chunk.question), encoding.frames.shape[1], batch.word_mask.shape[-1]
+
+    def fitted(scores: Tensor | None, elements: int) -> Tensor | None:
+        return None if scores is None else pad_scores(scores[:frames], hypotheses, words, elements)
+
+    return FrameEncoding(
+        encoding.frames[:frames],
+        fitted(encoding.region_scores, batch.regions.mask.shape[-1]),
+        fitted(encoding.subtitle_scores, batch.subtitles.mask.shape[-1]),
+    )
+
+
+def pad_scores(scores: Tensor, hypotheses: int, words: int, elements: int) -> Tensor:
+    """(F, K * words of the chunk, C of the chunk) -> (F, K, words, elements), masked where the chunk had none."""
+    by_hypothesis = scores.unflatten(1, (hypotheses, -1))
+    missing = words - by_hypothesis.shape[2], elements - by_hypothesis.shape[3]
+    return F.pad(by_hypothesis, (0, missing[1], 0, missing[0]), value=MASKED)
+
+
+def _scatter_scores(scores: Sequence[Tensor | None], frame_mask: Tensor) -> Tensor | None:
+    given = [of_chunk for of_chunk in scores if of_chunk is not None]
+    return scatter_frames(given, frame_mask, MASKED) if given else None
+
+
+def scatter_frames(rows: Sequence[Tensor], frame_mask: Tensor, fill: float) -> Tensor:
+    """What the chunks give for their frames, (F, ...) each -> (N, T, ...), `fill` where there is no frame."""
+    flat = torch.cat(list(rows))
     spread = flat.new_full((*frame_mask.shape, *flat.shape[1:]), fill)
     spread[frame_mask] = flat
     return spread
-
-
-def fit(scores: Tensor, hypotheses: int, words: int, elements: int) -> Tensor:
-    """(F, K * words of the piece, C of the piece) -> (F, K, words, elements), masked where the piece had none."""
-    by_hypothesis = scores.unflatten(1, (hypotheses, -1))
-    more = words - by_hypothesis.shape[2], elements - by_hypothesis.shape[3]
-    return F.pad(by_hypothesis, (0, more[1], 0, more[0]), value=MASKED)

@@ -1,7 +1,7 @@
 """STAGE as two ONNX graphs, written by torch and onnxruntime runs.
 
 One encodes frames of a question, the other answers given spans; in between, `Stage.answer` chooses the
-span of each hypothesis. Frames don't see each other before, so a long film is read in pieces here too.
+span of each hypothesis. Frames don't see each other before that, so a long film is read in chunks here too.
 """
 
 from __future__ import annotations
@@ -19,17 +19,24 @@ from torch import Tensor, nn
 from stage.data.batch import Batch, Context
 from stage.errors import InputError
 from stage.model.config import StageConfig
-from stage.model.execution.frame_chunks import FrameChunk, chunk_frames, fit, scatter_frames
-from stage.model.execution.padding import MASKED
+from stage.model.execution.frame_chunks import (
+    FrameChunk,
+    chunk_frames,
+    frame_inputs,
+    pad_scores,
+    scatter_frames,
+)
+from stage.model.outputs import BatchPrediction, ModelOutput
+from stage.model.sequences import MASKED
 from stage.model.span import SpanLogits
-from stage.model.stage import BatchPrediction, ModelOutput, Stage, answer_from
+from stage.model.stage import Stage, answer_over_best_spans
 
 GROUNDING, SCORING = "grounding.onnx", "scoring.onnx"
 INSTALL = "pip install onnx onnxscript onnxruntime"
 
 
 class Grounding(nn.Module):
-    """`Stage.forward` for F frames of one question with K hypotheses, as a graph computes it."""
+    """`Stage.forward` for F frames of one question with K hypotheses, as one graph."""
 
     def __init__(self, stage: Stage) -> None:
         super().__init__()
@@ -45,7 +52,7 @@ class Grounding(nn.Module):
         dialogue_mask: Tensor,
         dialogue_of_frame: Tensor,
     ) -> dict[str, Tensor]:
-        """words: (K, L_h, D_text); regions: (F, N_o, D_region); dialogue: (P, L_s, D_text), of_frame: (F,).
+        """words: (K, L_h, D_text); regions: (F, N_o, D_region); dialogue: (P, L_s, D_text), its of_frame: (F,).
 
         Returns what `ModelOutput` holds, by frame: frames (F, K, d), start and end (F, K), scores (F, K, L_h, ...).
         """
@@ -60,18 +67,22 @@ class Grounding(nn.Module):
             torch.ones_like(frames, dtype=torch.bool)[None],
         )
         one = torch.zeros(1, dtype=torch.long)
-        first, asking = torch.zeros_like(frames), torch.zeros_like(pairs)
-        piece = FrameChunk(one, words.shape[1], first, frames, asking, pairs, dialogue_of_frame)
-        [look] = self.stage.look(batch, [piece])
-        further, logits = self.stage.span_predictor(look.frames.transpose(0, 1)[None], batch.frame_mask)
-        found = {"frames": further, "start": logits.start, "end": logits.end}
-        outputs = {name: value[0].transpose(0, 1) for name, value in found.items()}
-        scores = {"region_scores": look.region_scores, "subtitle_scores": look.subtitle_scores}
-        return outputs | {name: value for name, value in scores.items() if value is not None}
+        question, question_of_pair = torch.zeros_like(frames), torch.zeros_like(pairs)
+        chunk = FrameChunk(one, words.shape[1], question, frames, question_of_pair, pairs, dialogue_of_frame)
+        [inputs] = frame_inputs([chunk], *self.stage.encode(batch))
+        fused = self.stage.fuse(inputs)
+        encoded, logits = self.stage.span_predictor(fused.frames.transpose(0, 1)[None], batch.frame_mask)
+        by_hypothesis = {"frames": encoded, "start": logits.start, "end": logits.end}
+        outputs = {name: value[0].transpose(0, 1) for name, value in by_hypothesis.items()}
+        k, length = words.shape[:2]
+        scores = {"region_scores": fused.region_scores, "subtitle_scores": fused.subtitle_scores}
+        return outputs | {
+            name: value.unflatten(1, (k, length)) for name, value in scores.items() if value is not None
+        }
 
 
 class Scoring(nn.Module):
-    """`Stage.score` as a graph computes it."""
+    """`Stage.score` as one graph."""
 
     def __init__(self, stage: Stage) -> None:
         super().__init__()
@@ -84,14 +95,14 @@ class Scoring(nn.Module):
 
 
 def export_graphs(stage: Stage, folder: Path) -> None:
-    """Write both graphs. All axes but those of the vectors may have any length, from one on.
+    """Write both graphs. All axes but those of the vectors may have any length from 1.
 
-    Raises InputError if what writes them is not installed.
+    Raises InputError if the exporter is not installed.
     """
     if missing := [name for name in ("onnx", "onnxscript") if not _installed(name)]:
         raise InputError(f"a model can't be exported without {missing[0]}; {INSTALL} installs it")
     c = stage.config
-    # Lengths that all differ, so that the exporter takes none for another.
+    # Distinct lengths, so that the exporter can't confuse axes.
     hypotheses, words, frames, regions, pairs, said = 5, 7, 11, 6, 3, 13
     grounding = {
         "words": torch.zeros(hypotheses, words, c.text_dim),
@@ -136,7 +147,7 @@ def _installed(package: str) -> bool:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without what the exporter tells of its own insides."""
+    """Silences the exporter's logs and warnings about its own internals."""
     disabled = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
@@ -149,11 +160,11 @@ def _quiet() -> Iterator[None]:
 
 Outputs = dict[str, Tensor]
 Run = Callable[[Mapping[str, Tensor]], Outputs]
-"""A graph's outputs of its inputs, by name; inputs that it does not read may be given too."""
+"""From a graph's inputs to its outputs, by name; inputs that the graph does not read are ignored."""
 
 
 def load_graph(path: Path) -> Run:
-    """A graph in a file, run on as many cores as torch uses. Raises InputError if it can't be run."""
+    """Load a graph from a file; it runs on as many cores as torch uses. Raises InputError if it can't be run."""
     try:
         import onnxruntime
     except ImportError:
@@ -164,7 +175,7 @@ def load_graph(path: Path) -> Run:
     options.intra_op_num_threads = torch.get_num_threads()
     try:
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's have no parent of their own
+    except Exception as error:  # onnxruntime's exceptions have no common base
         reason = " ".join(str(error).split())[:300]
         raise InputError(f"{path}: can't be run ({reason}); export the model again") from None
     names = [output.name for output in session.get_outputs()]
@@ -177,7 +188,7 @@ def load_graph(path: Path) -> Run:
 
 
 class ExportedStage(nn.Module):
-    """STAGE run from its graphs: the same answers, nothing to train."""
+    """STAGE run from its graphs: the same answers, no weights to train."""
 
     def __init__(self, config: StageConfig, grounding: Run, scoring: Run) -> None:
         super().__init__()
@@ -191,53 +202,56 @@ class ExportedStage(nn.Module):
 
     def forward(self, batch: Batch) -> ModelOutput:
         """As `Stage.forward`."""
-        encodings = [self._look_at(batch, piece) for piece in chunk_frames(batch, by_question=True)]
+        outputs = [self._ground(batch, chunk) for chunk in chunk_frames(batch, by_question=True)]
 
-        def spread(name: str, fill: float) -> Tensor:
-            return scatter_frames([look[name] for look in encodings], batch.frame_mask, fill)
+        def scattered(name: str, fill: float) -> Tensor:
+            return scatter_frames([of_chunk[name] for of_chunk in outputs], batch.frame_mask, fill)
 
         frames, start, end = (
-            spread(name, fill).transpose(1, 2)
+            scattered(name, fill).transpose(1, 2)
             for name, fill in (("frames", 0.0), ("start", MASKED), ("end", MASKED))
         )
-        regions = spread("region_scores", MASKED) if self.config.reads_video else None
-        subtitles = spread("subtitle_scores", MASKED) if self.config.reads_subtitles else None
+        regions = scattered("region_scores", MASKED) if self.config.reads_video else None
+        subtitles = scattered("subtitle_scores", MASKED) if self.config.reads_subtitles else None
         return ModelOutput(frames, batch.frame_mask, SpanLogits(start, end), regions, subtitles)
 
-    def score(self, grounded: ModelOutput, start: Tensor, end: Tensor) -> Tensor:
+    def score(self, output: ModelOutput, start: Tensor, end: Tensor) -> Tensor:
         """As `Stage.score`."""
-        inputs = {"frames": grounded.frames, "frame_mask": grounded.frame_mask, "start": start, "end": end}
+        inputs = {"frames": output.frames, "frame_mask": output.frame_mask, "start": start, "end": end}
         return self.scoring(inputs)["logits"]
 
     def answer(self, batch: Batch) -> BatchPrediction:
         """As `Stage.answer`."""
-        return answer_from(self(batch), self.score, self.config)
+        return answer_over_best_spans(self(batch), self.score, self.config)
 
-    def _look_at(self, batch: Batch, piece: FrameChunk) -> Outputs:
-        n, longest = int(piece.questions[0]), batch.word_mask.shape[-1]
-        length = longest if self.config.release_padding else piece.words
-        regions, region_mask = _never_empty(batch.pictures, piece.picture, self.config.region_dim)
-        dialogue, dialogue_mask = _never_empty(batch.dialogue, piece.dialogue, self.config.text_dim)
+    def _ground(self, batch: Batch, chunk: FrameChunk) -> Outputs:
+        """The grounding graph's outputs for frames of one question, its scores as long as the batch is."""
+        n, longest = int(chunk.questions[0]), batch.word_mask.shape[-1]
+        length = longest if self.config.release_padding else chunk.words
+        regions, region_mask = _never_empty(batch.regions, chunk.regions, self.config.region_dim)
+        subtitles, subtitle_mask = _never_empty(batch.subtitles, chunk.subtitles, self.config.text_dim)
         outputs = self.grounding(
             {
                 "words": batch.words[n, :, :length],
                 "word_mask": batch.word_mask[n, :, :length],
                 "regions": regions,
                 "region_mask": region_mask,
-                "dialogue": dialogue,
-                "dialogue_mask": dialogue_mask,
-                "dialogue_of_frame": piece.pair_of_frame,
+                "dialogue": subtitles,
+                "dialogue_mask": subtitle_mask,
+                "dialogue_of_frame": chunk.pair,
             }
         )
-        for name, context in (("region_scores", batch.pictures), ("subtitle_scores", batch.dialogue)):
+        for name, context in (("region_scores", batch.regions), ("subtitle_scores", batch.subtitles)):
             if name in outputs:
                 scores = outputs[name]
-                outputs[name] = fit(scores.flatten(1, 2), scores.shape[1], longest, context.mask.shape[-1])
+                outputs[name] = pad_scores(
+                    scores.flatten(1, 2), scores.shape[1], longest, context.mask.shape[-1]
+                )
         return outputs
 
 
 def _never_empty(context: Context, rows: Tensor, dim: int) -> tuple[Tensor, Tensor]:
-    """Elements and mask of some rows. Graphs have no axis of length 0; one padded element says the same."""
+    """Elements and mask of some rows. Graphs have no axes of length 0; one element of padding means the same."""
     mask = context.mask[rows]
     if mask.shape[-1]:
         return context.elements[rows], mask

@@ -1,72 +1,43 @@
-"""Padded sequences with their mask, which travel through the model together."""
+"""Embedding the real elements alone, in sizes that recur."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
 
-import torch
+import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import Function
 
-from stage.model.ops.matmul import segment_sum
-
-MASKED = -1e10
-"""What stands where there is nothing, so that it is no maximum and has no share in a softmax."""
+from stage.model.sequences import PaddedSequences
 
 
 def round_up(size: int) -> int:
     """The next size of four significant bits: at most an eighth more.
 
-    A CPU's kernels for bfloat16 are made for one shape, which takes longer than to run one. So what the model
-    computes on has sizes that come again.
+    A CPU's bfloat16 kernels are generated for one shape, which takes longer than running one. So the model computes
+    on sizes that recur.
     """
     step = 1 << max(0, size.bit_length() - 4)
     return -(-size // step) * step
 
 
-@dataclass(frozen=True, slots=True)
-class PaddedSequences:
-    """Vectors of words or regions, and which of them are real."""
+def embed_real(
+    embed: Callable[[Tensor], Tensor], elements: Tensor, mask: Tensor, *, exact: bool
+) -> PaddedSequences:
+    """Embed the elements of padded sequences: (C, ..., L, D) -> (C, ..., L, d), zero where padded.
 
-    values: Tensor
-    """(..., L, d)"""
-    mask: Tensor
-    """(..., L)"""
-
-    def for_pieces(self, wanted: Sequence[Tensor]) -> list[PaddedSequences]:
-        """Rows along the first axis, for each of the wanted lists of positions.
-
-        All are taken at once, since the gradient of taking is as large as what is taken from.
-        """
-        # Not len(), which would be a constant in an exported graph.
-        rows, sizes = torch.cat(list(wanted)), [mine.shape[0] for mine in wanted]
-        taken = self.values[rows].split(sizes), self.mask[rows].split(sizes)
-        return [PaddedSequences(values, mask) for values, mask in zip(*taken, strict=True)]
-
-    def cut(self, length: int) -> PaddedSequences:
-        """Without what lies beyond `length`."""
-        return PaddedSequences(self.values[..., :length, :], self.mask[..., :length])
-
-    def in_a_row(self) -> PaddedSequences:
-        """(n, K, L, d) -> (n, K * L, d): a question's hypotheses, one after the other."""
-        return PaddedSequences(self.values.flatten(1, 2), self.mask.flatten(1, 2))
-
-
-def gather_rows(x: Tensor, rows: Tensor) -> Tensor:
-    """x[rows], for a gradient that is a product: (n, ...) and (P,) -> (P, ...)"""
-    taken: Tensor = _Take.apply(x, rows)  # type: ignore[no-untyped-call]
-    return taken
-
-
-class _Take(Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, rows: Tensor) -> Tensor:
-        ctx.save_for_backward(rows)
-        ctx.count = x.shape[0]
-        return x[rows]
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        return segment_sum(grads[0], ctx.saved_tensors[0], ctx.count), None
+    Only real elements are embedded, and C and L are rounded up. exact: embed padding too, and keep all sizes.
+    """
+    if exact:
+        return PaddedSequences(embed(elements), mask)
+    real = mask.flatten().nonzero()[:, 0]
+    rows = elements.flatten(0, -2)[F.pad(real, (0, round_up(len(real)) - len(real)))]
+    mask = F.pad(
+        mask,
+        (0, round_up(mask.shape[-1]) - mask.shape[-1])
+        + (0, 0) * (mask.dim() - 2)
+        + (0, round_up(len(mask)) - len(mask)),
+    )
+    rows = embed(rows)
+    embedded = rows.new_zeros(*mask.shape, rows.shape[-1])
+    embedded[mask] = rows[: len(real)]
+    return PaddedSequences(embedded, mask)

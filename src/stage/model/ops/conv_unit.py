@@ -1,7 +1,7 @@
-"""The convolution unit of the encoders as one operation, which remembers little for its gradient.
+"""The encoders' convolution unit as one operation that stores little for its gradient.
 
-The maps are as large as all words of all frames, and memory is what a step takes most of: from its input
-everything else is found again.
+Its intermediate values are as large as all words of all frames, and memory bounds a step: everything is recomputed
+from the input.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import Function
 
-from stage.model.ops.compiled import fused, layer_norm, layer_norm_back
+from stage.model.ops.compiled import fused
+from stage.model.ops.layer_norm import layer_norm, layer_norm_back
 from stage.model.ops.matmul import matmul, matmul_transposed
 
 
@@ -24,10 +25,10 @@ def convolution_unit(
     pointwise: tuple[Tensor, Tensor],
     seen: Tensor | None,
 ) -> Tensor:
-    """x + ReLU(pointwise(depthwise(seen * LayerNorm(x)))), zeros beyond both ends of a sequence.
+    """x + ReLU(pointwise(depthwise(seen * LayerNorm(x)))), with zeros beyond both ends of a sequence.
 
     x: (batch, length, dim); norm, depthwise, pointwise: weight and bias of each, of shapes (dim,), (dim, 1, width)
-    with an odd width, and (dim, dim); seen: 0 for what is left out and 1, uint8, (batch, length, dim or 1).
+    with an odd width, and (dim, dim); seen: uint8, (batch, length, dim or 1), 0 where dropped or padded, else 1.
     """
     result: Tensor = _Unit.apply(x, *norm, *depthwise, *pointwise, seen)  # type: ignore[no-untyped-call]
     return result
@@ -63,7 +64,7 @@ class _Unit(Function):
         grad_matrix = matmul_transposed(back, mixed.flatten(0, 1))
         back = matmul(back, matrix.to(x.dtype)).view(x.shape)
         grad_kernel, grad_kernel_bias = _kernel_gradients(normal, back, kernel.shape[-1])
-        # The gradient of the input is the same convolution with kernels turned round.
+        # The gradient of the input is the same convolution with flipped kernels.
         back = _convolve(back, kernel.flip(-1).to(x.dtype), None).flatten(0, 1)
         grad_x, grad_norm, grad_norm_bias = _normalise_back(back, rows, mean, scale, norm_weight, seen, grad)
         return (
@@ -79,7 +80,7 @@ class _Unit(Function):
 
 
 def _map(normal: Tensor, kernel: Tensor, kernel_bias: Tensor, matrix: Tensor) -> tuple[Tensor, Tensor]:
-    """What the convolution makes of its input, and what the linear map makes of that, without its bias."""
+    """Output of the depthwise convolution, and of the pointwise linear map after it, without the latter's bias."""
     dtype = normal.dtype
     mixed = _convolve(normal, kernel.to(dtype), kernel_bias.to(dtype))
     return mixed, matmul(mixed.flatten(0, 1), matrix.to(dtype).T)
@@ -87,7 +88,7 @@ def _map(normal: Tensor, kernel: Tensor, kernel_bias: Tensor, matrix: Tensor) ->
 
 @fused
 def _normalise(x: Tensor, weight: Tensor, bias: Tensor, seen: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-    """LayerNorm of what is seen; mean and 1/deviation of each row."""
+    """LayerNorm of x, zeroed where not seen; mean and 1/deviation of each row."""
     normal, mean, scale = layer_norm(x, weight, bias)
     return (normal if seen is None else normal * seen), mean, scale
 
@@ -99,36 +100,36 @@ def _add_active(x: Tensor, mapped: Tensor, bias: Tensor) -> Tensor:
 
 @fused
 def _through_active(grad: Tensor, mapped: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
-    """Gradients of the map before the ReLU, and of its bias in float32."""
+    """Gradients before the ReLU, and of the bias in float32."""
     back = torch.ops.aten.threshold_backward(grad, mapped + bias.to(mapped.dtype), 0)
     return back, back.float().sum(0)
 
 
 @fused
 def _kernel_gradients(x: Tensor, grad: Tensor, width: int) -> tuple[Tensor, Tensor]:
-    """Of the convolution of x: (dim, 1, width) of its kernels, (dim,) of its bias, in float32."""
+    """Gradients of the kernels (dim, 1, width) and the bias (dim,) of the depthwise convolution, in float32."""
     half, length = width // 2, x.shape[1]
     real = F.pad(x, (0, 0, half, half)).float()
     back = grad.float()
-    # Of each sequence first: a compiled sum over all rows passes over them once for every few features.
-    of_taps = [(real[:, tap : tap + length] * back).sum(1).sum(0) for tap in range(width)]
-    return torch.stack(of_taps, -1)[:, None], back.sum(1).sum(0)
+    # Sum each sequence first: a compiled sum over all rows passes over them once for every few features.
+    taps = [(real[:, tap : tap + length] * back).sum(1).sum(0) for tap in range(width)]
+    return torch.stack(taps, -1)[:, None], back.sum(1).sum(0)
 
 
 @fused
 def _normalise_back(
     back: Tensor, x: Tensor, mean: Tensor, scale: Tensor, weight: Tensor, seen: Tensor | None, grad: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients through LayerNorm, x with `grad` added, and of its weight and bias."""
+    """Gradients of LayerNorm's input, with the residual's `grad` added, and of its weight and bias."""
     back = back if seen is None else back * seen
     grad_x, grad_weight, grad_bias = layer_norm_back(back, x, mean, scale, weight)
     return grad_x.add_(grad), grad_weight, grad_bias
 
 
 def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """Each channel with its own kernel: (batch, length, dim) -> the same.
+    """Depthwise convolution: (batch, length, dim) -> the same shape.
 
-    Seen as images of height 1 whose channels lie together, sequences take the CPU's fast path uncopied.
+    As images of height 1 in channels-last layout, sequences take the CPU's fast path without a copy.
     """
     image = x.contiguous().transpose(1, 2)[:, :, None]
     half = weight.shape[-1] // 2

@@ -1,8 +1,8 @@
-"""Dropout whose masks cost little.
+"""Dropout with cheap masks.
 
-Drawing one random number an element takes more time on a CPU than the matrix products of the model. Here one
-64-bit random integer gives the bytes of eight elements, so the rate is rounded to a 256th and the survivors are
-scaled by exactly that rate.
+Drawing one random number per element takes more time on a CPU than the matrix products of the model. Here one
+64-bit random integer gives the bytes of eight elements, so the rate is rounded to a 256th, and survivors are scaled
+by exactly the rounded rate.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ class Dropout(nn.Module):
 
     @property
     def scale(self) -> float:
-        """What survivors are multiplied with."""
+        """The factor that survivors are multiplied by."""
         return 256 / (256 - self.dropped_of_256) if self.training else 1.0
 
     def draw(self, like: Tensor) -> Tensor | None:
-        """1 for elements that survive, 0 for others, uint8; none if all do."""
+        """1 for elements that survive, 0 for others, uint8; None if all survive."""
         if not self.training or self.dropped_of_256 == 0:
             return None
         numbers = torch.empty((like.numel() + 7) // 8, dtype=torch.int64, device=like.device)
         drawn = numbers.random_(-(2**63), None).view(torch.uint8)
         kept = drawn[: like.numel()].view(like.shape) >= self.dropped_of_256
-        # As numbers, since a compiler's loops are slow with truth values.
+        # As integers, since compiled loops are slow on booleans.
         return kept.view(torch.uint8)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,1 +1,1 @@
-"""The sitcom as a published benchmark: its splits, and whether a folder holds one."""
+"""The sitcom as a benchmark: published splits and their verification."""

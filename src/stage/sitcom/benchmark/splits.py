@@ -1,4 +1,4 @@
-"""The sitcom as a benchmark: its version, its splits, and what the published episodes are known by."""
+"""Published splits of the sitcom: version, sizes and digests of episodes."""
 
 from __future__ import annotations
 
@@ -12,39 +12,40 @@ from stage.sitcom.drawing.scene import draw
 from stage.sitcom.screenplay import episode_seed, write_screenplay
 
 VERSION = 5
-"""Raised when episodes, pictures, questions or truth change; `publish` then writes new digests."""
+"""To be raised when episodes, images, questions or labels change; `publish` then writes new digests."""
 SEED = 0
 DIGESTS = Path(__file__).parents[2] / "assets" / "sitcom.json"
-LOOKED_AT = 3
-"""Episodes whose pictures are in `pictures_digest`."""
+DIGESTED_EPISODES = 3
+"""Episodes whose images `image_digest` covers."""
 
 
 @dataclass(frozen=True, slots=True)
-class Split:
-    """How much there is of a published split."""
+class SplitSize:
+    """The size of a published split."""
 
     episodes: int
     questions: int
-    """An episode, at most."""
+    """Per episode, at most."""
 
 
-SPLITS = {"train": Split(400, 96), "val": Split(40, 12), "test": Split(64, 12)}
-"""Training has more questions an episode, since drawing costs more than asking."""
+SPLITS = {"train": SplitSize(400, 96), "val": SplitSize(40, 12), "test": SplitSize(64, 12)}
+"""Training has more questions per episode, since drawing films costs more than writing questions."""
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
-    """A split as it was published."""
+class PublishedSplit:
+    """A published split."""
 
     split: str
     seed: int
     questions: int
-    """An episode, at most."""
+    """Per episode, at most."""
     digests: tuple[str, ...]
-    """Of each episode's truth file."""
+    """Of each episode's truth file (`digest_of`)."""
 
     @property
     def names(self) -> list[str]:
+        """The names of its episodes."""
         return [episode_name(self.split, self.seed, i) for i in range(len(self.digests))]
 
 
@@ -52,30 +53,30 @@ def episode_name(split: str, seed: int, index: int) -> str:
     return f"sitcom_{split}_{seed}_{index:05d}"
 
 
-def published(split: str) -> Published:
-    """One of SPLITS in this version. Raises InputError if the version has not been published."""
-    noted = read_json(DIGESTS)
-    if noted["version"] != VERSION:
-        raise InputError(f"{DIGESTS}: is of version {noted['version']}, not {VERSION}; run `stage remake`")
-    return Published(split, SEED, SPLITS[split].questions, tuple(noted["truth"][split]))
+def published(split: str) -> PublishedSplit:
+    """One of SPLITS in the current version. Raises InputError if this version has not been published."""
+    stored = read_json(DIGESTS)
+    if stored["version"] != VERSION:
+        raise InputError(f"{DIGESTS}: has version {stored['version']}, not {VERSION}; run `stage remake`")
+    return PublishedSplit(split, SEED, SPLITS[split].questions, tuple(stored["truth"][split]))
 
 
 def digest_of(content: bytes) -> str:
-    """The first 16 digits of the SHA-256."""
+    """The first 16 hex digits of the SHA-256."""
     return hashlib.sha256(content).hexdigest()[:16]
 
 
-def pictures_digest() -> str:
-    """Of what is drawn in the middle of the beats of a few episodes, before it is coded as a film."""
-    plays = [write_screenplay(episode_seed("val", SEED, i)) for i in range(LOOKED_AT)]
+def image_digest() -> str:
+    """The digest of the images in the middle of each beat of a few episodes, before video encoding."""
+    plays = [write_screenplay(episode_seed("val", SEED, i)) for i in range(DIGESTED_EPISODES)]
     middles = [(play, (beat.start + beat.end) / 2) for play in plays for beat in play.beats]
-    return digest_of(b"".join(draw(play.setting_at(time)).picture.tobytes() for play, time in middles))
+    return digest_of(b"".join(draw(play.setting_at(time)).image.tobytes() for play, time in middles))
 
 
 def publish(data: Path) -> None:
-    """Note the digests of data/train, data/val and data/test, if they are of a new version.
+    """Store the digests of data/train, data/val and data/test, if they have a new version.
 
-    Raises InputError if they differ from those of the same version.
+    Raises InputError if they differ from the digests published for the same version.
     """
     truth = {
         split: [
@@ -84,9 +85,9 @@ def publish(data: Path) -> None:
         ]
         for split, size in SPLITS.items()
     }
-    made = {"version": VERSION, "pictures": pictures_digest(), "truth": truth}
-    before = read_json(DIGESTS) if DIGESTS.exists() else {}
-    if before.get("version") == VERSION and before != made:
+    digests = {"version": VERSION, "pictures": image_digest(), "truth": truth}
+    stored = read_json(DIGESTS) if DIGESTS.exists() else {}
+    if stored.get("version") == VERSION and stored != digests:
         raise InputError(f"{data}: differs from what was published as version {VERSION}; raise the version")
-    if before != made:
-        write_json(DIGESTS, made)
+    if stored != digests:
+        write_json(DIGESTS, digests)

@@ -1,4 +1,4 @@
-"""Whether a data folder holds a published split of the sitcom, and all that differs if not."""
+"""Verifying that a data folder is a published split, and listing differences."""
 
 from __future__ import annotations
 
@@ -18,69 +18,72 @@ import numpy as np
 from stage.errors import InputError
 from stage.io import read_json, to_json
 from stage.media.video import open_video
-from stage.sitcom.benchmark.splits import SPLITS, Published, digest_of, published
+from stage.sitcom.benchmark.splits import SPLITS, PublishedSplit, digest_of, published
 from stage.sitcom.drawing.scene import draw
 from stage.sitcom.episodes import (
-    PICTURES_PER_SECOND,
+    VIDEO_FRAMES_PER_SECOND,
     description,
     make_episode,
-    picture_count,
     srt,
     truth_of,
+    video_frame_count,
 )
 from stage.sitcom.screenplay import Screenplay, episode_seed, write_screenplay
 from stage.sitcom.world import HEIGHT, WIDTH
 from stage.types import Progress
+from stage.wording import counted
 
-MOST_CODING_ERROR = 6.0
-"""Mean difference, of 255, between a picture as it was drawn and as the film shows it. About 2 is usual; pictures
-of two beats differ by 15 and more."""
+MAX_CODING_ERROR = 6.0
+"""Mean absolute difference, of 255, between a drawn image and the film's frame. About 2 is usual; frames of different
+beats differ by 15 and more."""
 
 Compare = Callable[[str, Any, Any], Iterator[str]]
+"""(file, actual content, expected content) -> differences."""
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
-    """An episode as it should be, in the layout of truth files, and what differs from it."""
+class EpisodeCheck:
+    """The result of checking an episode."""
 
     truth: Mapping[str, Any]
+    """The expected content of its truth file."""
     differences: tuple[str, ...]
 
 
-def split_in(folder: Path) -> Published:
-    """The published split that a folder says it holds. Raises InputError if it names none."""
-    described = read_json(folder / "sitcom.json")
-    split = described.get("split") if isinstance(described, dict) else None
+def split_in(folder: Path) -> PublishedSplit:
+    """The published split that a folder's sitcom.json names. Raises InputError if it names none."""
+    settings = read_json(folder / "sitcom.json")
+    split = settings.get("split") if isinstance(settings, dict) else None
     if not isinstance(split, str) or split not in SPLITS:
         raise InputError(f"{folder / 'sitcom.json'}: names none of the splits {', '.join(SPLITS)}")
     return published(split)
 
 
-def differences(folder: Path, wanted: Published, workers: int, progress: Progress) -> Iterator[str]:
-    """A line for each thing that is not as published. Where settings differ, contents are not looked at.
+def differences(folder: Path, expected: PublishedSplit, workers: int, progress: Progress) -> Iterator[str]:
+    """One line per difference from the published split. If settings differ, contents are not compared.
 
-    Only an episode whose truth is not the published one is made anew. Films have to be whole, of the right size and
-    length, and show in their middle what was drawn; single pixels depend on the encoder.
+    Only episodes whose truth file differs are generated again. Films must be complete, have the right size and
+    length, and show the drawn image in their middle; single pixels depend on the encoder.
     """
-    settings = list(_compare(folder, "sitcom.json", _settings, wanted))
+    settings = list(_compare(folder, "sitcom.json", _settings, expected))
     yield from settings
     if settings:
         return
     truths = []
-    for name, checked in zip(wanted.names, _check_all(folder, wanted, workers), strict=True):
+    for name, checked in zip(expected.names, _check_all(folder, expected, workers), strict=True):
         yield from checked.differences
         truths.append(checked.truth)
-        progress(len(truths), len(wanted.digests), name)
-    yield from _foreign_files(folder, set(wanted.names))
+        progress(len(truths), len(expected.digests), name)
+    yield from _unknown_files(folder, set(expected.names))
     questions = [question for truth in truths for question in truth["questions"]]
     yield from _compare(folder, "questions.json", _questions, questions)
     for file, part in (("subtitles.json", "subtitles"), ("frames.json", "frame_count")):
         yield from _compare(folder, file, _clips, {truth["name"]: truth[part] for truth in truths})
 
 
-def _check_all(folder: Path, wanted: Published, workers: int) -> Iterator[Checked]:
-    check = partial(check_episode, folder, wanted)
-    count = len(wanted.digests)
+def _check_all(folder: Path, expected: PublishedSplit, workers: int) -> Iterator[EpisodeCheck]:
+    check = partial(check_episode, folder, expected)
+    count = len(expected.digests)
     if workers == 1:
         yield from map(check, range(count))
     else:
@@ -88,146 +91,148 @@ def _check_all(folder: Path, wanted: Published, workers: int) -> Iterator[Checke
             yield from pool.map(check, range(count))
 
 
-def check_episode(folder: Path, wanted: Published, index: int) -> Checked:
-    """Truth, subtitles and film of one episode."""
-    name = wanted.names[index]
+def check_episode(folder: Path, expected: PublishedSplit, index: int) -> EpisodeCheck:
+    """Check the truth file, subtitles and film of one episode."""
+    name = expected.names[index]
     truth_file, subtitles, film = f"truth/{name}.json", f"episodes/{name}.srt", f"episodes/{name}.mp4"
     content = _bytes(folder / truth_file) or b""
-    found: list[str] = []
-    if digest_of(content) == wanted.digests[index]:
+    problems: list[str] = []
+    if digest_of(content) == expected.digests[index]:
         truth = json.loads(content)
     else:
-        made = to_json(truth_of(make_episode(wanted.split, wanted.seed, index, wanted.questions)))
-        truth = json.loads(made)
-        if digest_of(made.encode()) != wanted.digests[index]:
+        generated = to_json(truth_of(make_episode(expected.split, expected.seed, index, expected.questions)))
+        truth = json.loads(generated)
+        if digest_of(generated.encode()) != expected.digests[index]:
             here = f"this installation (OpenCV {cv2.__version__})"
-            found.append(f"{name}: {here} does not make what was published; compared with what it makes")
-        found += _compare(folder, truth_file, _truth, truth)
-    play = write_screenplay(episode_seed(wanted.split, wanted.seed, index))
-    spoken = _bytes(folder / subtitles)
-    if spoken is None:
-        found.append(f"{subtitles}: is missing")
-    elif spoken.decode(errors="replace").splitlines() != srt(play.sentences).splitlines():
-        found.append(f"{subtitles}: is not what is said in the episode")
-    found += (f"{film}: {problem}" for problem in film_problems(folder / film, play))
-    return Checked(truth, tuple(found))
+            problems.append(
+                f"{name}: {here} does not reproduce the published episode; compared with what it generates"
+            )
+        problems += _compare(folder, truth_file, _truth, truth)
+    play = write_screenplay(episode_seed(expected.split, expected.seed, index))
+    stored_srt = _bytes(folder / subtitles)
+    if stored_srt is None:
+        problems.append(f"{subtitles}: is missing")
+    elif stored_srt.decode(errors="replace").splitlines() != srt(play.sentences).splitlines():
+        problems.append(f"{subtitles}: differs from the episode's dialogue")
+    problems += (f"{film}: {problem}" for problem in film_problems(folder / film, play))
+    return EpisodeCheck(truth, tuple(problems))
 
 
 def film_problems(path: Path, play: Screenplay) -> Iterator[str]:
-    """What is wrong with the film of an episode. All of it is decoded."""
+    """What is wrong with the film of an episode. Decodes all of it."""
     if not path.is_file():
         yield "is missing"
         return
-    middle = picture_count(play) // 2
-    shown: av.VideoFrame | None = None
-    whole = 0
+    middle = video_frame_count(play) // 2
+    middle_frame: av.VideoFrame | None = None
+    intact = 0
     try:
         video = open_video(path)
         with av.open(str(path)) as container:
-            for picture in container.decode(video=0):
-                shown = picture if whole == middle else shown
-                whole += not picture.is_corrupt
+            for frame in container.decode(video=0):
+                middle_frame = frame if intact == middle else middle_frame
+                intact += not frame.is_corrupt
     except InputError as error:
         yield str(error).removeprefix(f"{path}: ")
         return
     except (av.error.FFmpegError, OSError) as error:
-        yield f"can't be decoded after {whole} pictures ({error.strerror})"
+        yield f"can't be decoded after {counted(intact, 'frame')} ({error.strerror})"
         return
     if (video.width, video.height) != (WIDTH, HEIGHT):
-        yield f"is {video.width} x {video.height} pixels large, not {WIDTH} x {HEIGHT}"
-    elif whole != picture_count(play):
-        yield f"has {whole} whole pictures, not {picture_count(play)}"
-    elif shown is not None:
-        drawn = draw(play.setting_at(middle / PICTURES_PER_SECOND)).picture.astype(np.int16)
-        off = float(np.abs(drawn - shown.to_ndarray(format="rgb24")).mean())
-        if off > MOST_CODING_ERROR:
-            yield f"does not show in its middle what was drawn (off by {off:.0f} of 255 on average)"
+        yield f"has {video.width} x {video.height} pixels, not {WIDTH} x {HEIGHT}"
+    elif intact != video_frame_count(play):
+        yield f"has {counted(intact, 'intact frame')}, not {video_frame_count(play)}"
+    elif middle_frame is not None:
+        drawn = draw(play.setting_at(middle / VIDEO_FRAMES_PER_SECOND)).image.astype(np.int16)
+        difference = float(np.abs(drawn - middle_frame.to_ndarray(format="rgb24")).mean())
+        if difference > MAX_CODING_ERROR:
+            yield f"does not show the drawn image in its middle (mean difference {difference:.0f} of 255)"
 
 
 def _bytes(path: Path) -> bytes | None:
     return path.read_bytes() if path.is_file() else None
 
 
-def _foreign_files(folder: Path, names: set[str]) -> Iterator[str]:
-    """Files that a published split does not have; hidden ones, as a stop leaves them, don't count."""
+def _unknown_files(folder: Path, names: set[str]) -> Iterator[str]:
+    """Files that a published split does not have. Hidden ones, which an interrupted run may leave, are ignored."""
     for part, endings in (("episodes", (".mp4", ".srt")), ("truth", (".json",))):
         for path in sorted((folder / part).glob("*")):
             if not path.name.startswith(".") and not (path.stem in names and path.suffix in endings):
                 yield f"{part}/{path.name}: was not published"
 
 
-def _compare(folder: Path, file: str, compare: Compare, wanted: Any) -> Iterator[str]:
-    """How a JSON file differs from what it should hold."""
+def _compare(folder: Path, file: str, compare: Compare, expected: Any) -> Iterator[str]:
+    """How a JSON file differs from its expected content."""
     path = folder / file
     if not path.is_file():
         yield f"{file}: is missing"
         return
     try:
-        found = read_json(path)
+        actual = read_json(path)
     except InputError as error:
         yield str(error).replace(f"{path}: ", f"{file}: ", 1)
         return
-    yield from compare(file, found, wanted)
+    yield from compare(file, actual, expected)
 
 
-def _settings(file: str, found: Any, wanted: Published) -> Iterator[str]:
-    if not isinstance(found, dict):
-        yield f"{file}: is no object with split, seed, version, ..."
+def _settings(file: str, actual: Any, expected: PublishedSplit) -> Iterator[str]:
+    if not isinstance(actual, dict):
+        yield f"{file}: is not an object with split, seed, version, ..."
         return
-    settings = description(wanted.split, wanted.seed, wanted.questions, len(wanted.digests))
+    settings = description(expected.split, expected.seed, expected.questions, len(expected.digests))
     for key, value in settings.items():
-        if found.get(key) != value:
-            yield f"{file}: {key} is {json.dumps(found.get(key))}; published is {json.dumps(value)}"
+        if actual.get(key) != value:
+            yield f"{file}: {key} is {json.dumps(actual.get(key))}; published: {json.dumps(value)}"
 
 
-def _truth(file: str, found: Any, wanted: Mapping[str, Any]) -> Iterator[str]:
-    if not isinstance(found, dict):
-        yield f"{file}: is no object with name, questions, ..."
+def _truth(file: str, actual: Any, expected: Mapping[str, Any]) -> Iterator[str]:
+    if not isinstance(actual, dict):
+        yield f"{file}: is not an object with name, questions, ..."
         return
-    if parts := _parts(found, {**wanted, "questions": found.get("questions")}):
+    if parts := _parts(actual, {**expected, "questions": actual.get("questions")}):
         yield f"{file}: differs in {parts}"
-    yield from _questions(file, found.get("questions"), wanted["questions"])
+    yield from _questions(file, actual.get("questions"), expected["questions"])
 
 
-def _questions(file: str, found: Any, wanted: list[Any]) -> Iterator[str]:
-    if not isinstance(found, list):
+def _questions(file: str, actual: Any, expected: list[Any]) -> Iterator[str]:
+    if not isinstance(actual, list):
         yield f"{file}: has no list of questions"
         return
     by_id: dict[int, Any] = {}
-    for position, entry in enumerate(found):
+    for position, entry in enumerate(actual):
         qid = entry.get("qid") if isinstance(entry, dict) else None
         if not isinstance(qid, int):
-            yield f"{file}: entry {position} is no question with a qid"
+            yield f"{file}: entry {position} is not a question with a qid"
         elif qid in by_id:
             yield f"{file}: has question {qid} twice"
         else:
             by_id[qid] = entry
-    yield from _entries(file, "question", by_id, {entry["qid"]: entry for entry in wanted})
+    yield from _entries(file, "question", by_id, {entry["qid"]: entry for entry in expected})
 
 
-def _clips(file: str, found: Any, wanted: Mapping[str, Any]) -> Iterator[str]:
-    if not isinstance(found, dict):
-        yield f"{file}: is no object with a value for each clip"
+def _clips(file: str, actual: Any, expected: Mapping[str, Any]) -> Iterator[str]:
+    if not isinstance(actual, dict):
+        yield f"{file}: is not an object with a value per clip"
         return
-    yield from _entries(file, "clip", found, wanted)
+    yield from _entries(file, "clip", actual, expected)
 
 
-def _entries(file: str, what: str, found: Mapping[Any, Any], wanted: Mapping[Any, Any]) -> Iterator[str]:
-    for key, entry in wanted.items():
-        if key not in found:
+def _entries(file: str, what: str, actual: Mapping[Any, Any], expected: Mapping[Any, Any]) -> Iterator[str]:
+    for key, entry in expected.items():
+        if key not in actual:
             yield f"{file}: lacks {what} {key}"
-        elif found[key] != entry:
-            parts = _parts(found[key], entry)
+        elif actual[key] != entry:
+            parts = _parts(actual[key], entry)
             yield f"{file}: {what} {key} differs" + (f" in {parts}" if parts else "")
-    for key in found:
-        if key not in wanted:
+    for key in actual:
+        if key not in expected:
             yield f"{file}: has {what} {key}, which was not published"
 
 
-def _parts(found: Any, wanted: Any) -> str:
+def _parts(actual: Any, expected: Any) -> str:
     """The fields in which two objects differ."""
-    if not isinstance(found, dict) or not isinstance(wanted, dict):
+    if not isinstance(actual, dict) or not isinstance(expected, dict):
         return ""
-    fields = {**wanted, **found}
+    fields = {**expected, **actual}
     absent = object()
-    return ", ".join(key for key in fields if found.get(key, absent) != wanted.get(key, absent))
+    return ", ".join(key for key in fields if actual.get(key, absent) != expected.get(key, absent))

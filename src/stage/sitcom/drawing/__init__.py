@@ -1,1 +1,1 @@
-"""The sitcom drawn: a scene to a picture and the boxes in it."""
+"""Drawing the sitcom: settings to images and boxes."""

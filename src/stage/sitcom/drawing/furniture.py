@@ -1,4 +1,4 @@
-"""Eighteen pieces of furniture, drawn upwards from the middle of their bottom edge."""
+"""Drawing furniture: (x, y) is the middle of a piece's bottom edge."""
 
 from __future__ import annotations
 
@@ -185,5 +185,4 @@ PIECES: dict[str, Callable[[Canvas, float, float], None]] = {
     "sign": sign,
 }  # fmt: skip
 
-SEATS = ("sofa", "bench", "bed")
 """What a character can sit on: standing its feet at the same x, in front of the piece."""

@@ -1,4 +1,4 @@
-"""The six characters."""
+"""Drawing the six characters: looks, postures, moods."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from stage.sitcom.world import Actor
 
 INK: Color = (44, 34, 34)
 SEAT_HEIGHT = 30.0
-"""How much lower a seated character's hips are, in pixels at size 1."""
+"""How much lower the hips of a seated character are, in pixels at size 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What tells a character from the others."""
+    """The appearance by which a character is recognised."""
 
     skin: Color
     hair: Color
@@ -39,13 +39,13 @@ LOOKS = {
 
 
 def size_at(y: float) -> float:
-    """How large a character with feet at y is drawn: nearer ones are larger."""
+    """The size of a character with feet at y: nearer ones are larger."""
     return 1.0 + (y - 340.0) / 260.0
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
-    """Where things of a character go: from its own coordinates (feet at 0, up negative) to the stage."""
+class BodyCoordinates:
+    """Maps a character's own coordinates (feet at 0, up is negative) to the stage."""
 
     x: float
     y: float
@@ -56,14 +56,14 @@ class Frame:
 
 
 def draw_actor(c: Canvas, actor: Actor) -> None:
-    """The character, then what it wears, then what it holds, each an item of its own."""
+    """Draw the character, then what it wears, then what it holds, each as a separate object."""
     s = size_at(actor.y)
-    at = Frame(actor.x, actor.y, s)
+    at = BodyCoordinates(actor.x, actor.y, s)
     seated = actor.posture == "sit"
     drop = SEAT_HEIGHT if seated else abs(sin(2 * pi * actor.phase)) * 2.5 if actor.posture == "walk" else 0.0
     with c.item(actor.name):
         _legs(c, at, actor, drop)
-        body = Frame(actor.x, actor.y + drop * s, s)
+        body = BodyCoordinates(actor.x, actor.y + drop * s, s)
         _hair_behind(c, body, actor)
         _free_arm(c, body, actor)
         _torso(c, body, actor)
@@ -79,7 +79,7 @@ def draw_actor(c: Canvas, actor: Actor) -> None:
             HELD_THINGS[actor.holding](c, *hand, 1.05 * s)
 
 
-def _legs(c: Canvas, at: Frame, actor: Actor, drop: float) -> None:
+def _legs(c: Canvas, at: BodyCoordinates, actor: Actor, drop: float) -> None:
     look, f = LOOKS[actor.name], actor.facing
     hip = -66 + drop
     color = look.skin if look.dress else look.bottom
@@ -99,12 +99,12 @@ def _legs(c: Canvas, at: Frame, actor: Actor, drop: float) -> None:
         _shoe(c, at, side + move, f, look)
 
 
-def _shoe(c: Canvas, at: Frame, dx: float, facing: int, look: Look) -> None:
+def _shoe(c: Canvas, at: BodyCoordinates, dx: float, facing: int, look: Look) -> None:
     x, y = at(dx + 4 * facing, -4)
     c.ellipse(x, y, 12 * at.s, 6 * at.s, look.shoes)
 
 
-def _torso(c: Canvas, at: Frame, actor: Actor) -> None:
+def _torso(c: Canvas, at: BodyCoordinates, actor: Actor) -> None:
     look = LOOKS[actor.name]
     x, y = at(-7, -132)
     c.rectangle(x, y, 14 * at.s, 18 * at.s, _shade(look.skin))
@@ -121,7 +121,7 @@ def _torso(c: Canvas, at: Frame, actor: Actor) -> None:
         c.polygon([at(-23, -84), at(23, -84), at(22.5, -78), at(-22.5, -78)], (230, 110, 40))
 
 
-def _free_arm(c: Canvas, at: Frame, actor: Actor) -> None:
+def _free_arm(c: Canvas, at: BodyCoordinates, actor: Actor) -> None:
     look, f = LOOKS[actor.name], actor.facing
     sleeve, hand = _shade(look.top), look.skin
     if actor.posture == "wave":
@@ -136,8 +136,8 @@ def _free_arm(c: Canvas, at: Frame, actor: Actor) -> None:
     c.ellipse(*palm, 7 * at.s, 7 * at.s, hand)
 
 
-def _holding_arm(c: Canvas, at: Frame, actor: Actor) -> tuple[float, float] | None:
-    """The arm on the side that the character faces; where a held thing's middle is."""
+def _holding_arm(c: Canvas, at: BodyCoordinates, actor: Actor) -> tuple[float, float] | None:
+    """Draw the arm on the side that the character faces. Returns the centre of a held object."""
     look, f = LOOKS[actor.name], actor.facing
     if actor.holding is None:
         beat = sin(2 * pi * actor.phase) * 5 if actor.talking else 0.0
@@ -152,7 +152,7 @@ def _holding_arm(c: Canvas, at: Frame, actor: Actor) -> tuple[float, float] | No
     return at(36 * f, -60) if low else at(49 * f, -103)
 
 
-def _hair_behind(c: Canvas, at: Frame, actor: Actor) -> None:
+def _hair_behind(c: Canvas, at: BodyCoordinates, actor: Actor) -> None:
     look = LOOKS[actor.name]
     x, y = at(0, -150)
     if look.style == "long":
@@ -164,7 +164,7 @@ def _hair_behind(c: Canvas, at: Frame, actor: Actor) -> None:
         c.ellipse(x, y - 30 * at.s, 14 * at.s, 13 * at.s, look.hair)
 
 
-def _head(c: Canvas, at: Frame, actor: Actor) -> None:
+def _head(c: Canvas, at: BodyCoordinates, actor: Actor) -> None:
     look, s, f = LOOKS[actor.name], at.s, actor.facing
     x, y = at(0, -150)
     c.ellipse(x - 23 * s, y + 2 * s, 5 * s, 7 * s, _shade(look.skin))

@@ -1,4 +1,4 @@
-"""The six places and their furniture."""
+"""Drawing the backgrounds of the six places."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from stage.sitcom.world import HEIGHT, WIDTH, Camera
 from stage.types import Image
 
 HORIZON = 262.0
-"""Where the floor begins, from the top of the stage."""
+"""Upper edge of the floor, from the top of the stage."""
 
-# Wall (or sky) and floor of each place, in three lights.
+# Colours of wall (or sky) and floor of each place, in three lights.
 SCHEMES: dict[str, tuple[tuple[Color, Color], ...]] = {
     "kitchen": (
         ((250, 232, 196), (196, 170, 140)),
@@ -49,14 +49,14 @@ SCHEMES: dict[str, tuple[tuple[Color, Color], ...]] = {
 
 @lru_cache(maxsize=64)
 def background(place: str, light: int, camera: Camera) -> Image:
-    """The empty stage in a shot. The same array is given again: copy before drawing on it."""
+    """The empty stage in a shot, (HEIGHT, WIDTH, 3). The array is cached: copy it before drawing on it."""
     c = Canvas(camera)
     schemes = SCHEMES[place]
     wall, floor = schemes[light % len(schemes)]
     c.rectangle(0, 0, WIDTH, HORIZON + 2, wall)
     c.rectangle(0, HORIZON, WIDTH, HEIGHT - HORIZON, floor)
     BACKDROPS[place](c, wall, floor)
-    return c.picture
+    return c.image
 
 
 def _kitchen(c: Canvas, wall: Color, floor: Color) -> None:

@@ -1,4 +1,4 @@
-"""A stage setting to a picture, and the boxes of what can be seen in it."""
+"""Rendering a setting as an image, with the boxes of what is visible."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from stage.types import Box, Image
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
-    """A picture and its truth."""
+class DrawnFrame:
+    """An image and its exact boxes."""
 
-    picture: Image
+    image: Image
     """(360, 640, 3) RGB"""
     boxes: tuple[Box, ...]
-    """Around what can be seen of every character and thing; labels are names and kinds of `world`. What is mostly
-    hidden or out of the shot has none."""
+    """Around the visible part of every character and object; labels are names and kinds of `world`. What is mostly
+    occluded or outside the shot has none."""
 
 
-def draw(setting: Setting) -> Drawn:
-    """Furniture first, then actors from the back to the front; the same setting gives the same pixels."""
+def draw(setting: Setting) -> DrawnFrame:
+    """Draw furniture first, then actors from back to front. The same setting gives the same pixels."""
     c = _stage(setting.place, setting.light, setting.props, setting.camera).copy()
     for actor in sorted(setting.actors, key=lambda a: a.y):
         draw_actor(c, actor)
-    return Drawn(c.picture, c.boxes())
+    return DrawnFrame(c.image, c.boxes())
 
 
 @lru_cache(maxsize=8)
 def _stage(place: str, light: int, props: tuple[Prop, ...], camera: Camera) -> Canvas:
-    """The place with its furniture: the same in all pictures of a shot."""
+    """The place with its furniture, which are the same in all frames of a shot."""
     c = Canvas(camera, background(place, light, camera))
     for prop in props:
         with c.item(prop.kind):

@@ -1,4 +1,4 @@
-"""What characters hold and wear."""
+"""Drawing the objects that characters hold and wear."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ WHITE: Color = (246, 244, 238)
 GOLD: Color = (236, 186, 52)
 
 Thing = Callable[[Canvas, float, float, float], None]
-"""Draws itself around (x, y), at a size."""
+"""Draws an object around (x, y), at a size."""
 
 
 def mug(c: Canvas, x: float, y: float, s: float) -> None:
@@ -145,7 +145,7 @@ def suitcase(c: Canvas, x: float, y: float, s: float) -> None:
 
 
 def hat(c: Canvas, x: float, y: float, s: float) -> None:
-    """(x, y) is the top of the head, as for all that is worn but scarf and glasses."""
+    """(x, y) is the top of the head, as for everything worn except scarf and glasses."""
     c.rectangle(x - 18 * s, y - 22 * s, 36 * s, 32 * s, (70, 54, 48), 6 * s)
     c.rectangle(x - 18 * s, y, 36 * s, 7 * s, (214, 70, 54))
     c.rectangle(x - 32 * s, y + 6 * s, 64 * s, 7 * s, (70, 54, 48), 3 * s)

@@ -1,0 +1,105 @@
+"""The pictures of the documentation, from what `stage demo demo` has made: python docs/pictures.py [CHROMIUM].
+
+docs/episode.png: moments of an episode. docs/evidence.png: the evidence for the answer that is best grounded, as a
+browser (Chromium, by default) shows it.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+import stage
+from stage.annotation.questions import read_questions
+from stage.geometry import span_overlap
+from stage.inference.ask import Answerer
+from stage.media.video import open_video
+from stage.types import Evidence, Image
+
+DEMO, DOCS = Path("demo"), Path(__file__).parent
+COLUMNS, ROWS, TILE, GAP = 4, 3, (344, 194), 6
+WIDTH, HEIGHT, MARGIN = 1100, 2000, 40
+"""Of the browser's window, and round what is kept of it; in pixels."""
+
+
+def main() -> None:
+    questions = read_questions(DEMO / "questions.json")
+    films = {clip: DEMO / "episodes" / f"{clip}.mp4" for clip in dict.fromkeys(q.clip for q in questions)}
+    save(DOCS / "episode.png", contact_sheet(distinct_frames(list(films.values())[-1])))
+    answerer = Answerer.from_pretrained()
+    opened = {clip: answerer.open(film, film.with_suffix(".srt")) for clip, film in films.items()}
+    evidence = max((opened[q.clip].ask_question(q) for q in questions), key=worth)
+    pictures = opened[evidence.clip.name].pictures(stage.frames_to_show(evidence))
+    html = stage.render([(evidence, pictures)], "Evidence")
+    save(
+        DOCS / "evidence.png",
+        trimmed(screenshot(re.sub("<header class=.page.*?</header>", "", html, flags=re.S))),
+    )
+
+
+def screenshot(html: str) -> Image:
+    browser = sys.argv[1] if len(sys.argv) > 1 else "chromium"
+    with tempfile.TemporaryDirectory() as folder:
+        page, shot = Path(folder) / "page.html", Path(folder) / "shot.png"
+        stage.write_page(page, html)
+        options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run"]
+        options += ["--disable-background-networking", f"--user-data-dir={folder}", f"--screenshot={shot}"]
+        command = [browser, *options, f"--window-size={WIDTH},{HEIGHT}", page.as_uri()]
+        subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+        return cv2.cvtColor(cv2.imread(str(shot)), cv2.COLOR_BGR2RGB)
+
+
+def worth(evidence: Evidence) -> tuple[bool, float]:
+    """Right first; then how well span and boxes are found, and how many words have boxes."""
+    question, prediction = evidence.question, evidence.prediction
+    start, end = prediction.span
+    best: dict[str, float] = {}
+    for words in (w for m in evidence.moments if start <= m.time < end for w in m.grounding):
+        best[words.word] = max(best.get(words.word, 0.0), words.boxes[0].score)
+    span = span_overlap(prediction.span, question.span) if question.span else 0.0
+    return prediction.answer_index == question.answer_index, span + sum(best.values())
+
+
+def distinct_frames(film: Path) -> list[Image]:
+    """Frames that differ most from each other, in the order of time."""
+    video = open_video(film)
+    frames = [image for _, image in video.frames(range(1, video.frame_count + 1), longest_side=TILE[0])]
+    small = np.array(
+        [cv2.resize(f, (32, 18), interpolation=cv2.INTER_AREA).ravel() for f in frames], np.float32
+    )
+    chosen = [0]
+    distance = np.full(len(frames), np.inf)
+    while len(chosen) < min(COLUMNS * ROWS, len(frames)):
+        distance = np.minimum(distance, np.abs(small - small[chosen[-1]]).mean(1))
+        chosen.append(int(distance.argmax()))
+    return [frames[i] for i in sorted(chosen)]
+
+
+def contact_sheet(frames: list[Image]) -> Image:
+    width, height = TILE
+    sheet = np.full((ROWS * (height + GAP) - GAP, COLUMNS * (width + GAP) - GAP, 3), 255, np.uint8)
+    for i, frame in enumerate(frames):
+        top, left = i // COLUMNS * (height + GAP), i % COLUMNS * (width + GAP)
+        sheet[top : top + height, left : left + width] = cv2.resize(frame, TILE)
+    return sheet
+
+
+def trimmed(image: Image) -> Image:
+    """Without empty rows above and below, but for a margin."""
+    full = np.flatnonzero((image != image[0, 0]).any((1, 2)))
+    return image[full[0] - MARGIN : full[-1] + MARGIN]
+
+
+def save(path: Path, image: Image) -> None:
+    cv2.imwrite(str(path), cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 9])
+    print(f"{path}: {path.stat().st_size // 1000} KB")
+
+
+if __name__ == "__main__":
+    main()

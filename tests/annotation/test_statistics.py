@@ -1,0 +1,29 @@
+"""What a data set consists of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from samples.places import tvqa_plus_file
+from stage.annotation.questions import read_questions
+from stage.annotation.statistics import draw_statistics, statistics, table_rows
+from stage.types import Question
+
+
+def test_the_real_annotation_has_the_counts_of_the_paper_and_two_plots(tmp_path: Path) -> None:
+    found = statistics(read_questions(tvqa_plus_file("tvqa_plus_val.json")))
+    shown = dict(table_rows(found))
+    assert shown["questions"] == "3,017"
+    assert shown["clips"] == "431"
+    assert shown["annotated frames"] == "15,309"
+    assert shown["boxes"] == "32,682"
+    assert shown["boxes per frame"] == "2.13"
+    assert shown["mean span length"] == "7.26 s"
+    assert shown["questions beginning with 'what'"] == "1,826 (60.5 %)"
+    for path in draw_statistics(found, tmp_path / "plots"):
+        assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_statistics_of_questions_without_truth_have_no_means() -> None:
+    shown = dict(table_rows(statistics([Question(1, "clip", "Why ?", ("x", "y"))])))
+    assert (shown["boxes per frame"], shown["mean span length"]) == ("-", "-")

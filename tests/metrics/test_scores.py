@@ -1,0 +1,147 @@
+"""Scores agree with those by hand on a few questions, and with the authors' scorer on all of TVQA+ val."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from samples.places import tvqa_plus_file
+from samples.predictions import (
+    MIA,
+    boxes,
+    grounding,
+    many_questions,
+    prediction,
+    question,
+    random_predictions,
+)
+from stage.annotation.predictions import (
+    join_tables,
+    read_predictions,
+    tabulate_predictions,
+    write_predictions,
+)
+from stage.annotation.questions import read_questions
+from stage.annotation.vocabulary import build_vocabulary, read_vocabulary
+from stage.errors import InputError
+from stage.metrics import evaluate
+
+
+def test_scores_without_labels_are_omitted_and_noted() -> None:
+    known = [question(1, answer_index=None, span=None, boxes={})]
+    scores = evaluate([prediction(1, 0, (10, 20), boxes("mia", (MIA, 0.9)))], known)
+    assert (scores.qa_accuracy, scores.grounding_map) == (None, None)
+    assert (scores.temporal_miou, scores.answer_span_accuracy, scores.recall[0.5]) == (None, None, None)
+    notes = " / ".join(scores.notes)
+    assert "no right answer" in notes
+    assert "no time span" in notes
+    assert "no Grd. mAP" in notes
+    assert json.loads(json.dumps(scores.to_json(), allow_nan=False))["grounding_map"] is None
+
+
+def test_questions_without_a_label_are_excluded_from_scores_that_need_it() -> None:
+    made = [prediction(1, 0, (10, 20)), prediction(2, 1, (10, 20))]
+    scores = evaluate(made, [question(1, span=None), question(2)])
+    assert scores.qa_accuracy == 0.5
+    assert scores.temporal_miou == 1.0
+    assert scores.answer_span_accuracy == 0.0
+    assert "1 of 2 questions have no time span" in " ".join(scores.notes)
+
+
+def test_predictions_without_any_annotated_word_have_no_grounding_score() -> None:
+    assert grounding().grounding_map is None
+    assert "the predictions contain no boxes" in " ".join(grounding().notes)
+    assert grounding(boxes("mia")).grounding_map == 0.0
+
+
+def test_no_predictions_give_no_scores() -> None:
+    scores = evaluate([], [question(1)])
+    assert (scores.question_count, scores.qa_accuracy, scores.grounding_map) == (0, None, None)
+
+
+def test_questions_without_a_prediction_do_not_count_and_are_noted() -> None:
+    scores = evaluate(
+        [prediction(2, 0, (10, 20), boxes("mia", (MIA, 0.9)))], [question(q) for q in (1, 2, 3)]
+    )
+    assert (scores.question_count, scores.qa_accuracy) == (1, 1.0)
+    assert scores.per_class["mia"].n_positives == 1
+    assert any("2 of 3 questions of the annotation have no prediction" in note for note in scores.notes)
+
+
+def test_predictions_that_do_not_fit_the_annotation_are_refused() -> None:
+    with pytest.raises(
+        InputError, match=r"5 of 5 predicted questions are not in the annotation \(2, 3, 4, ...\)"
+    ):
+        evaluate([prediction(q, 0, (0, 1)) for q in range(2, 7)], [question(1)])
+    with pytest.raises(InputError, match="question 1 has more than one prediction"):
+        evaluate([prediction(1, 0, (0, 1))] * 2, [question(1)])
+    with pytest.raises(
+        InputError,
+        match="question 1: the predicted answer has index 2, but the question has 2 candidate answers",
+    ):
+        evaluate([prediction(1, 2, (0, 1))], [question(1, answers=("yes", "no"))])
+
+
+def test_scores_from_memory_are_those_from_the_file(tmp_path: Path) -> None:
+    questions = many_questions()
+    made, vocabulary = random_predictions(questions), build_vocabulary(questions)
+    write_predictions(tmp_path / "out.json.gz", made, vocabulary)
+    from_file = evaluate(read_predictions(tmp_path / "out.json.gz"), questions, vocabulary)
+    assert from_file == evaluate(made, questions, vocabulary) == evaluate(made, questions)
+    assert from_file.grounding_map is not None
+    assert 0.1 < from_file.grounding_map < 0.9
+
+
+def equals_are_in_the_order_of_the_reference() -> bool:
+    features = np._core._multiarray_umath.__cpu_features__  # type: ignore[attr-defined]
+    return any(features.get(name, False) for name in ("X86_V4", "AVX512_SKX"))
+
+
+@pytest.mark.slow
+def test_scores_of_a_real_prediction_file_are_those_of_the_authors_scorer() -> None:
+    scores = evaluate(
+        read_predictions(tvqa_plus_file("predictions_noisy.json.gz")),
+        read_questions(tvqa_plus_file("tvqa_plus_val.json")),
+        read_vocabulary(tvqa_plus_file("word2idx.json")),
+    )
+    theirs = json.loads(tvqa_plus_file("metrics_noisy.json").read_text())
+    assert scores.qa_accuracy == pytest.approx(theirs["qa_acc"], abs=1e-9)
+    assert scores.temporal_miou == pytest.approx(theirs["miou"], abs=1e-9)
+    assert scores.answer_span_accuracy == pytest.approx(theirs["ans_span_joint_acc@.5"], abs=1e-9)
+    for threshold, share in scores.recall.items():
+        assert share == pytest.approx(theirs[f"R@{threshold:.2f}"], abs=1e-9)
+    classes = theirs["metrics_per_class"]
+    ours = {word: (c.n_positives, c.n_tp, c.n_fp) for word, c in scores.per_class.items()}
+    assert ours == {word: (c["n_positives"], c["n_tp"], c["n_fp"]) for word, c in classes.items()}
+    exact = equals_are_in_the_order_of_the_reference()
+    for word, score in scores.per_class.items():
+        assert score.ap == pytest.approx(classes[word]["ap"], abs=1e-9 if exact else 5e-3), word
+    assert scores.grounding_map == pytest.approx(theirs["overall_map"], abs=1e-9 if exact else 1e-4)
+
+
+def test_json_has_the_scores_and_nothing_else() -> None:
+    made = grounding(boxes("mia", (MIA, 0.9))).to_json()
+    assert list(made) == [
+        "qa_accuracy", "temporal_miou", "answer_span_accuracy", "grounding_map",
+        "recall", "per_question_type", "per_class",
+    ]  # fmt: skip
+    assert made["per_class"] == {"mia": {"ap": 1.0, "n_positives": 1, "n_tp": 1, "n_fp": 0}}
+    assert list(made["recall"]) == [f"0.{i}" for i in range(1, 10)]
+    assert set(made["per_question_type"]["what"]) == {
+        "count", "share", "qa_accuracy", "temporal_miou", "answer_span_accuracy"
+    }  # fmt: skip
+
+
+def test_tables_of_parts_are_joined_to_one_of_all() -> None:
+    questions = many_questions()
+    predictions, words = random_predictions(questions), build_vocabulary(questions)
+    parts = [predictions[:5], [replace(p, grounding=()) for p in predictions[5:6]], predictions[6:]]
+    joined = join_tables([tabulate_predictions(part, words) for part in parts])
+    assert len(joined.qid) == len(predictions)
+    expected = [*parts[0], *parts[1], *parts[2]]
+    assert evaluate(joined, questions, words) == evaluate(expected, questions, words)
+    assert join_tables([tabulate_predictions(parts[1], words)]).boxes is None

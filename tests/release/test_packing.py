@@ -1,0 +1,97 @@
+"""Released features are packed without loss, and a stopped run is resumed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from samples.features import quiet
+from samples.release_folder import REGION_DIM, TEXT_DIM, Release
+from stage.data.examples import Limits, collate
+from stage.data.layouts import open_questions
+from stage.errors import InputError
+from stage.features.store.feature_store import FeatureStore
+from stage.model.config import StageConfig
+from stage.model.stage import Stage
+from stage.release.packing import pack_release
+
+
+def test_packed_features_are_those_that_were_released(release: Release) -> None:
+    root = release.write()
+    released = open_questions(root / "train", Limits())
+    pack_release(root, root / "packed", 25, quiet)
+    packed = open_questions(root / "train", Limits())
+    assert packed.name.startswith(str(root / "packed"))
+    torch.manual_seed(0)
+    model = Stage(StageConfig(text_dim=TEXT_DIM, region_dim=REGION_DIM, hidden=16)).eval()
+    with torch.inference_mode():
+        a, b = (
+            model.answer(collate([s.example(i) for i in range(len(s))])).logits.softmax(-1)
+            for s in (released, packed)
+        )
+    assert torch.allclose(a, b, atol=1e-3)
+    assert not torch.equal(a, b)  # float16 is read, not the released file again
+    assert packed.questions == released.questions
+
+
+def test_packing_is_resumed_after_a_stop(release: Release, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = release.write()
+    put = FeatureStore.put_clip
+    done: list[str] = []
+
+    def put_two(store: FeatureStore, name: str, frames: Any) -> None:
+        if len(done) == 2:
+            raise KeyboardInterrupt
+        done.append(name)
+        put(store, name, frames)
+
+    monkeypatch.setattr(FeatureStore, "put_clip", put_two)
+    with pytest.raises(KeyboardInterrupt):
+        pack_release(root, root / "packed", 25, quiet)
+    again: list[str] = []
+    monkeypatch.setattr(FeatureStore, "put_clip", lambda s, name, f: (again.append(name), put(s, name, f)))
+    pack_release(root, root / "packed", 25, quiet)
+    assert len(again) == 1
+    assert not set(again) & set(done)
+    assert open_questions(root / "train", Limits()).example(5).regions
+
+
+def test_packing_again_with_other_settings_is_refused(release: Release) -> None:
+    root = release.write()
+    pack_release(root, root / "packed", 2, quiet)
+    with pytest.raises(InputError, match=r"packed.*regions.*2.*3"):
+        pack_release(root, root / "packed", 3, quiet)
+    pack_release(root, root / "packed", 2, quiet)
+
+
+def test_features_that_are_not_numbers_are_named_each_time(release: Release) -> None:
+    root = release.write()
+    with h5py.File(root / "tvqa_bbt_bottom_up_pool5_hq_20_100_pca.h5", "r+") as file:
+        clip = sorted(file)[1]
+        file[clip][:, 0] = np.nan
+    for _ in range(2):
+        with pytest.raises(InputError, match=rf"{clip}, frame .*NaN"):
+            pack_release(root, root / "packed", 25, quiet)
+
+
+def test_a_faulty_write_is_detected(release: Release, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = release.write()
+    put = FeatureStore.put_clip
+
+    def faulty(store: FeatureStore, name: str, frames: Any) -> None:
+        put(store, name, {n: replace(found, boxes=found.boxes + 1) for n, found in frames.items()})
+
+    with monkeypatch.context() as broken:
+        broken.setattr(FeatureStore, "put_clip", faulty)
+        with pytest.raises(InputError, match="disk full or faulty"):
+            pack_release(root, root / "packed", 25, quiet)
+    pack_release(root, root / "packed", 25, quiet)
+    packed, released = (
+        open_questions(place, Limits()).example(0) for place in (root / "packed" / "train", root / "train")
+    )
+    assert np.allclose(packed.regions[0].boxes, released.regions[0].boxes)

@@ -1,0 +1,266 @@
+"""Files and folders are written whole or not at all, whoever else writes them at the same time."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import multiprocessing
+import os
+import stat
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from stage.errors import InputError
+from stage.io import (
+    check_writable,
+    read_json,
+    write_bytes,
+    write_json,
+    write_text,
+    writing_file,
+    writing_folder,
+    writing_into,
+)
+
+WRITERS, TIMES, SIZE = 4, 40, 200_000
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def half_written(path: Path, error: type[BaseException]) -> None:
+    path.write_text("half of it")
+    raise error("half of it")
+
+
+def test_a_file_replaces_the_old_one_and_leaves_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "folder" / "a.txt"
+    write_text(path, "first")
+    write_text(path, "sécond")
+    assert path.read_bytes() == "sécond".encode()
+    assert names(path.parent) == ["a.txt"]
+
+
+def test_json_and_text_are_gzipped_by_their_name(tmp_path: Path) -> None:
+    content = {"a": [1, 2.5, None], "é": "x"}
+    for name in ("a.json", "a.json.gz"):
+        write_json(tmp_path / name, content)
+        assert read_json(tmp_path / name) == content
+    assert (tmp_path / "a.json").read_text() == json.dumps(content, separators=(",", ":"))
+    assert json.loads(gzip.decompress((tmp_path / "a.json.gz").read_bytes())) == content
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_file_stays_as_it_was_if_writing_fails(tmp_path: Path, error: type[BaseException]) -> None:
+    path = tmp_path / "a.txt"
+    write_text(path, "old")
+    with pytest.raises(error), writing_file(path) as partial:
+        half_written(partial, error)
+    assert path.read_text() == "old"
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_the_temporary_lies_in_the_same_folder_and_a_long_name_fits(tmp_path: Path) -> None:
+    path = tmp_path / ("n" * 255)
+    with writing_file(path) as partial:
+        partial.write_text("x")
+        assert partial.parent == tmp_path
+        assert partial.suffix == ".partial"
+    assert names(tmp_path) == [path.name]
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_permissions_are_those_that_the_umask_gives(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        write_text(tmp_path / "file", "x")
+        with writing_folder(tmp_path / "folder") as partial:
+            (partial / "a").write_text("x")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o666 & ~umask
+    assert stat.S_IMODE((tmp_path / "folder").stat().st_mode) == 0o777 & ~umask
+
+
+def in_a_file(place: Path) -> None:
+    write_bytes(place / "file" / "a.txt", b"x")
+
+
+def over_a_folder(place: Path) -> None:
+    write_bytes(place / "folder", b"x")
+
+
+def folder_over_a_file(place: Path) -> None:
+    with writing_folder(place / "file") as partial:
+        (partial / "a").write_text("x")
+
+
+def files_into_a_file(place: Path) -> None:
+    with writing_into(place / "file") as partial:
+        (partial / "a").write_text("x")
+
+
+@pytest.mark.parametrize("write", [in_a_file, over_a_folder, folder_over_a_file, files_into_a_file])
+def test_a_place_that_can_not_be_written_is_named(tmp_path: Path, write: Callable[[Path], None]) -> None:
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "also mine").write_text("")
+    with pytest.raises(InputError, match=r"(file|folder).*: can't be written \(.+\); choose another place"):
+        write(tmp_path)
+    assert names(tmp_path) == ["file", "folder"]
+    assert (tmp_path / "file").read_text() == "mine"
+    assert names(tmp_path / "folder") == ["also mine"]
+
+
+def test_the_current_folder_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="choose another place"):
+        write_text(Path(), "x")
+    assert names(tmp_path) == []
+
+
+def test_errors_of_other_files_are_not_taken_for_errors_of_writing(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="elsewhere"), writing_file(tmp_path / "a"):
+        (tmp_path / "elsewhere").read_bytes()
+    with pytest.raises(FileNotFoundError, match="elsewhere"), writing_folder(tmp_path / "b"):
+        (tmp_path / "elsewhere").read_bytes()
+    assert names(tmp_path) == []
+
+
+def test_a_full_disk_is_reported_with_the_file(tmp_path: Path) -> None:
+    with (
+        pytest.raises(InputError, match=r"a\.txt: can't be written \(No space"),
+        writing_file(tmp_path / "a.txt"),
+    ):
+        raise OSError(28, "No space left on device")
+
+
+def test_writability_is_checked_without_leaving_anything(tmp_path: Path) -> None:
+    check_writable(tmp_path / "new" / "a.txt")
+    assert names(tmp_path / "new") == []
+    with pytest.raises(InputError, match="is a folder"):
+        check_writable(tmp_path / "new")
+    write_text(tmp_path / "file", "")
+    with pytest.raises(InputError, match="choose another place"):
+        check_writable(tmp_path / "file" / "a.txt")
+
+
+def test_a_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    folder = tmp_path / "deep" / "folder"
+    for name in ("one", "two"):
+        with writing_folder(folder) as partial:
+            (partial / "sub").mkdir()
+            (partial / "sub" / name).write_text(name)
+    assert names(folder / "sub") == ["two"]
+    assert names(folder.parent) == ["folder"]
+
+
+def test_an_empty_folder_is_replaced_too(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    with writing_folder(tmp_path / "folder") as partial:
+        (partial / "a").write_text("")
+    assert names(tmp_path / "folder") == ["a"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_folder_stays_as_it_was_if_writing_fails(tmp_path: Path, error: type[BaseException]) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "old").write_text("")
+    with pytest.raises(error), writing_folder(tmp_path / "folder") as partial:
+        half_written(partial / "new", error)
+    assert names(tmp_path) == ["folder"]
+    assert names(tmp_path / "folder") == ["old"]
+
+
+def test_the_old_folder_is_moved_back_if_the_new_one_can_not_take_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "old").write_text("")
+    rename, there = os.rename, []
+
+    def refuse(source: Path, target: Path) -> None:
+        if Path(source).suffix == ".partial":
+            there.extend(names(tmp_path))
+            raise PermissionError(13, "Permission denied", str(source))
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", refuse)
+    refused = pytest.raises(InputError, match=r"folder: can't be written \(Permission denied\)")
+    with refused, writing_folder(tmp_path / "folder") as partial:
+        (partial / "new").write_text("")
+    assert "folder" not in there
+    assert names(tmp_path) == ["folder"]
+    assert names(tmp_path / "folder") == ["old"]
+
+
+def test_a_link_to_a_folder_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    with writing_folder(tmp_path / "link") as partial:
+        (partial / "a").write_text("")
+    assert (tmp_path / "link").is_symlink()
+    assert names(tmp_path / "real") == ["a"]
+
+
+def test_files_are_added_to_a_folder_all_or_none(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine")
+    (tmp_path / "a").write_text("old")
+    with pytest.raises(ValueError, match="half"), writing_into(tmp_path) as partial:
+        half_written(partial / "a", ValueError)
+    assert (tmp_path / "a").read_text() == "old"
+    with writing_into(tmp_path) as partial:
+        for name in ("a", "b"):
+            (partial / name).write_text("new")
+    assert {name: (tmp_path / name).read_text() for name in names(tmp_path)} == {
+        "a": "new",
+        "b": "new",
+        "mine": "mine",
+    }
+
+
+def write_often(folder: Path, writer: int) -> None:
+    """The same file and the same folder again and again, with content that tells whose it is."""
+    for _ in range(TIMES):
+        write_bytes(folder / "file", bytes([writer]) * SIZE)
+        with writing_folder(folder / "folder") as partial:
+            for name in ("a", "b", "c"):
+                (partial / name).write_bytes(bytes([writer]))
+
+
+def check_whole(folder: Path) -> None:
+    content = (folder / "file").read_bytes()
+    assert len(content) == SIZE
+    assert len(set(content)) == 1
+    assert names(folder / "folder") == ["a", "b", "c"]
+    assert len({(folder / "folder" / name).read_bytes() for name in "abc"}) == 1
+    assert names(folder) == ["file", "folder"]
+
+
+def test_threads_that_write_the_same_target_do_not_mix(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(WRITERS) as pool:
+        for done in [pool.submit(write_often, tmp_path, writer) for writer in range(WRITERS)]:
+            done.result()
+    check_whole(tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.slow
+def test_processes_that_write_the_same_target_do_not_mix(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=write_often, args=(tmp_path, writer)) for writer in range(WRITERS)]
+    for process in writers:
+        process.start()
+    while any(process.is_alive() for process in writers):
+        if (tmp_path / "file").exists():  # a reader never sees a part of it
+            content = (tmp_path / "file").read_bytes()
+            assert len(content) == SIZE
+            assert len(set(content)) == 1
+    for process in writers:
+        process.join()
+        assert process.exitcode == 0
+    check_whole(tmp_path)
