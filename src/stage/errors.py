@@ -1,4 +1,4 @@
-"""The one error class meant for users: a message of one line, no traceback."""
+"""`InputError`, for what a user can get wrong: one line, no traceback."""
 
 
 class InputError(Exception):

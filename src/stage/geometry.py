@@ -1,4 +1,4 @@
-"""Intersection over union (IoU) of boxes and of spans: the plain one, and those that the release and VOC compute.
+"""Intersection over union (IoU) of boxes and spans; the release's and VOC's variants.
 
 Boxes are rows (left, top, right, bottom) in pixels, spans rows (start, end) in seconds. The variants disagree on
 how many pixels a box covers, and scores depend on it, so each caller names the one that it means.

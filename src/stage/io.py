@@ -1,4 +1,4 @@
-"""The one writer: files and folders that are written whole or not at all.
+"""Reading JSON, and the one writer: files and folders, whole or not at all.
 
 Everything is written under a temporary name in the target's own folder, ".NAME.RANDOM.partial", and renamed when it
 is complete. Readers see the old content or the new, never a part of it. Processes and threads may write the same

@@ -1,4 +1,4 @@
-"""The submissions of several annotators merged into one annotation, and their agreement."""
+"""Merging the submissions of several annotators, and their agreement."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Feature extraction for a data folder, as `stage features` runs it."""
+"""Extracting all features of a data folder, as `stage features` does."""
 
 from __future__ import annotations
 

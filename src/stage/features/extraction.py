@@ -1,4 +1,4 @@
-"""Feature extraction: films and texts to features in a store."""
+"""Extracting features of films and texts into a store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names of text encoders and region detectors, as stored and as given."""
+"""Names of encoders and detectors: what stores, model folders and users call them."""
 
 from __future__ import annotations
 

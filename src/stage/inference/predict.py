@@ -1,4 +1,4 @@
-"""The model's output tensors -> predictions: answers, spans and boxes."""
+"""From the model's output tensors to predictions: answers, spans and boxes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model's predictions for a whole question set, and their scores."""
+"""Predictions for a whole question set, and their scores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decoding and seeking: the frames of a film at given times, and few others.
+"""Decoding and seeking: frames of a film at given times, decoding few others.
 
 A frame depends on those before it, back to the last keyframe. Reading packets is cheap, decoding them is not:
 packets that a later keyframe makes unnecessary are dropped undecoded. Only long jumps seek, since where a seek

@@ -1,4 +1,4 @@
-"""Subtitle files, and the subtitle tracks of films, to timed sentences."""
+"""Subtitle files and tracks (.srt, .vtt, .ass) to timed sentences, repaired."""
 
 from __future__ import annotations
 

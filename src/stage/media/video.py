@@ -1,4 +1,4 @@
-"""Video files: opening one, and its numbered frames.
+"""Video files: opened and probed, then read as numbered frames.
 
 Numbered frame k is what the film shows k / 3 seconds after its beginning: the last frame whose time stamp is at
 most that plus half a frame's duration (0.02 s at most), because time stamps are rounded.

@@ -1,1 +1,1 @@
-"""STAGE (Sec. 4 of the paper), its losses, and the systems that it is compared with."""
+"""STAGE (Sec. 4 of the paper), its losses, and the systems it is compared with."""

@@ -51,5 +51,5 @@ class VideoTextFusion(nn.Module):
         self.norm = nn.LayerNorm(dim)
 
     def forward(self, subtitles: Repeated, video: Tensor) -> Tensor:
-        """subtitles: (F, Q, d), repeated for frames with the same sentences; video: (F, Q, d) -> (F, Q, d)."""
+        """subtitles: (B, Q, d), shared by frames with the same sentences; video: (B, Q, d) -> (B, Q, d)."""
         return normalise(self.projection(subtitles, video), self.norm)

@@ -1,4 +1,4 @@
-"""The registry of everything that answers questions: STAGE and its baselines, by the kind a configuration names."""
+"""Registry of STAGE and the baselines, by the `kind` that a configuration names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sizes and switches of STAGE, as written in run configurations and model folders."""
+"""Sizes and switches of STAGE, as run configurations and model folders store them."""
 
 from __future__ import annotations
 

@@ -146,7 +146,7 @@ class ConvEncoder(nn.Module):
         encoded: Tensor = last(flat, flat_mask)
         return encoded.view(x.shape)
 
-    def max_pool(self, x: Tensor, mask: Tensor) -> Tensor:
+    def encode_and_pool(self, x: Tensor, mask: Tensor) -> Tensor:
         """Encode each sequence, and keep the maximum over it: (..., length, dim) -> (..., dim)."""
         flat, flat_mask, last = self._before_last(x, mask)
         pooled = normalised_maximum(last.convolve(flat, flat_mask), last.final_norm, flat_mask)

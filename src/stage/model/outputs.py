@@ -1,4 +1,4 @@
-"""What the model returns: encoded frames, grounded hypotheses, predictions. All are tensors."""
+"""What the model returns, as tensors: encoded frames, span logits, scores, answers."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from stage.model.span import SpanLogits, Spans
 
 @dataclass(frozen=True, slots=True)
 class FrameEncoding:
-    """Frames as the hypotheses see them, and the attention scores M that led to them. F frames of one chunk, or
-    (N, T) frames of a batch in the place of F."""
+    """Frames as the hypotheses see them, and the attention scores M that led to them. B frames of a chunk, or
+    (N, T) frames of a batch in the place of B."""
 
     frames: Tensor
-    """(F, K, d) A in the paper"""
+    """(B, K, d) A in the paper"""
     region_scores: Tensor | None = None
-    """(F, K L_h, N_o)"""
+    """(B, K L_h, N_o), before the softmax; of a batch (N, T, K, L_h, N_o)"""
     subtitle_scores: Tensor | None = None
-    """(F, K L_h, L_s)"""
+    """(B, K L_h, L_s); of a batch (N, T, K, L_h, L_s)"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Padded sequences with their masks, and rows that are stored once and used several times."""
+"""Padded sequences with masks, and rows stored once that several frames share."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ class Repeated:
     values: Tensor
     """(n, ...)"""
     index: Tensor
-    """(F,)"""
+    """(B,)"""
 
-    def expand(self) -> Tensor:
-        """(F, ...)"""
+    def gather(self) -> Tensor:
+        """(B, ...)"""
         return self.values[self.index]

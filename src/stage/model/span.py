@@ -1,4 +1,4 @@
-"""Span predictor, span proposals and pooling over spans (Sec. 4.2)."""
+"""Span predictor, span proposals, and pooling over spans (Sec. 4.2)."""
 
 from __future__ import annotations
 

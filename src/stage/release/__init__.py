@@ -1,1 +1,1 @@
-"""The authors' release: reading and packing features, importing checkpoints."""
+"""The release of the paper's authors: their features and checkpoints."""

@@ -1,1 +1,1 @@
-"""The sitcom: generated episodes with films, questions and exact labels."""
+"""The sitcom, a synthetic data set: drawn episodes with exact labels."""

@@ -1,4 +1,4 @@
-"""The sitcom's cast, objects and places, and the stage at one instant.
+"""The sitcom's cast, objects and places, and a setting: the scene at one instant.
 
 The screenplay determines settings, and the drawing renders a setting as an image with boxes; they share nothing else.
 """

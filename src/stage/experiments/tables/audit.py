@@ -1,4 +1,4 @@
-"""Audit: do the paper's claims hold on a data set, and is the sitcom sound?
+"""Audit: do the paper's claims hold, and are the sitcom's scores plausible?
 
 A difference is beyond the spread of seeds if it is more than two standard errors of the difference:
 |m1 - m2| > 2 sqrt(sd1^2 / n1 + sd2^2 / n2).

@@ -1,4 +1,4 @@
-"""The packaged region detector: small, in two stages, trained on the sitcom.
+"""The packaged region detector: heat maps, non-maximum suppression, features.
 
 It takes the place of the paper's Faster R-CNN trained on Visual Genome with attributes. The first stage predicts a
 heat map of object centres per class and a box per cell, in one pass over the frame. The second stage embeds a grid of

@@ -1,4 +1,4 @@
-"""Any object detector of transformers as a region detector: the DETR family, YOLOS, RT-DETR and others."""
+"""Any object detector of transformers as a region detector (DETR and its kin, ...)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where features are cached for this user."""
+"""The folder in which features are cached for this user."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Features on disk.
+"""Features of many clips in a folder, written by several processes.
 
 A store is a folder, so that several processes can write to it, an interrupted extraction is resumed from the files
 that exist, and a killed process can't damage it: every file is written whole or not at all (`stage.io`).

@@ -1,4 +1,4 @@
-"""A cache on disk of the regions of films, by the films' content.
+"""A cache of the regions of films, by the films' content.
 
 A cache only saves time: entries that can't be read are recomputed, and if it can't be written nothing is cached.
 """

@@ -1,4 +1,4 @@
-"""Regions of many frames in a few large arrays.
+"""Regions of many frames in memory, in a few large arrays.
 
 A long film is encoded a few frames at a time. Small arrays that stay, allocated between large ones that are freed,
 would fragment memory: by hundreds of MB for a film of an hour.

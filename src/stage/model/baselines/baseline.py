@@ -1,4 +1,4 @@
-"""What all baselines share: from their scores to losses in training and to predictions at inference."""
+"""What baselines share: from their scores to losses and predictions."""
 
 from __future__ import annotations
 

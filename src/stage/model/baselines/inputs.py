@@ -1,4 +1,4 @@
-"""Inputs of the baselines: questions apart from answers, contexts as sequences, embedded as in STAGE."""
+"""Inputs of the baselines: questions apart from answers, contexts as sequences."""
 
 from __future__ import annotations
 

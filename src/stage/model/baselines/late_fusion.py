@@ -1,4 +1,4 @@
-"""Late fusion, the first two rows of Table 4: the backbone without aligned fusion (Sec. 5, "Backbone Model").
+"""Late fusion: the first two rows of Table 4, streams scored apart and summed.
 
 Words attend to regions and to subtitle words at each frame as in STAGE, but the two are never fused: each stream
 is encoded, pooled over words and frames, and scored, and the scores are summed. There is no span predictor. Row 1

@@ -1,4 +1,4 @@
-"""The longest answer: a floor, right by the habits of those who write answers."""
+"""The longest answer: a floor that exploits annotation bias."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Multi-task video question answering (Kim, Ma, Kim, Kim and Yoo, IJCNN 2019).
+"""Multi-task video question answering (Kim et al., IJCNN 2019).
 
 A two-stream network answers. Two auxiliary tasks share its lower layers: modality alignment (which subtitles
 belong to which frame; on the encoded streams) and temporal retrieval (which moment the question is about; on the

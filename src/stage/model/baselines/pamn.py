@@ -1,4 +1,4 @@
-"""PAMN, the progressive attention memory network (Kim, Ma, Kim, Kim and Yoo, CVPR 2019).
+"""PAMN, the progressive attention memory network (Kim et al., CVPR 2019).
 
 Video and subtitles are memories with one slot for each frame. First the question, then the answer attend to the
 slots, so that irrelevant ones fade; after each step the memories are fused as the question requires, and the

@@ -1,4 +1,4 @@
-"""ST-VQA (Jang, Song, Yu, Kim and Kim, "TGIF-QA", CVPR 2017, Sec. 4): recurrent, with attention in space and time.
+"""ST-VQA (Jang et al., CVPR 2017): LSTMs with attention in space and time.
 
 The paper answers questions about short silent GIFs. Adapted here: each candidate is read together with the
 question as one text, as the paper does for its multiple-choice tasks; a frame is the concatenation of its attended

@@ -1,4 +1,4 @@
-"""The two-stream model of TVQA (Lei, Yu, Bansal and Berg, EMNLP 2018, Sec. 4).
+"""The two-stream model of TVQA (Lei et al., EMNLP 2018).
 
 Subtitles and video are each read as one sequence, matched with question and answer, and scored; the answer is the
 one with the larger sum.

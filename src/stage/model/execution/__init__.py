@@ -1,1 +1,1 @@
-"""How the model is run: frames in chunks, sizes rounded up, ONNX graphs."""
+"""How the model is run: frames in chunks, recurring sizes, ONNX graphs."""

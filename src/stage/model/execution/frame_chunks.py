@@ -1,4 +1,4 @@
-"""Frames in chunks: as many at a time as keep a processor busy, without padding between them.
+"""Frames in chunks: a film of any length fits in memory, and in a CPU's cache.
 
 Frames don't see each other until spans are predicted. So the frames of a batch are fused chunk by chunk, and a film
 of any length fits in memory.
@@ -26,34 +26,34 @@ FRAMES_PER_CHUNK_GPU = 2048
 
 @dataclass(frozen=True, slots=True)
 class FrameChunk:
-    """F consecutive real frames, of n consecutive questions: which rows of the batch they need."""
+    """B consecutive real frames, of n consecutive questions: which rows of the batch they need."""
 
     questions: Tensor
     """(n,) position in the batch"""
     words: int
     """Length of the longest hypothesis of these questions."""
-    question: Tensor
-    """(F,) position among these questions"""
+    question_of_frame: Tensor
+    """(B,) position among these questions"""
     regions: Tensor
-    """(F,) row of the batch's regions"""
+    """(B,) row of the batch's regions"""
     question_of_pair: Tensor
     """(P,) position among these questions, for each distinct pair of question and subtitles"""
     subtitles: Tensor
     """(P,) row of the batch's subtitles"""
-    pair: Tensor
-    """(F,) the pair of each frame"""
+    pair_of_frame: Tensor
+    """(B,) the pair of each frame"""
 
     def rounded_up(self) -> FrameChunk:
         """With sizes that recur: the last frame and the last pair are repeated."""
-        frames, pairs = self.question, self.question_of_pair
+        frames, pairs = round_up(len(self.regions)), round_up(len(self.subtitles))
         return FrameChunk(
             self.questions,
             round_up(self.words),
-            _repeat_last(self.question, round_up(len(frames))),
-            _repeat_last(self.regions, round_up(len(frames))),
-            _repeat_last(self.question_of_pair, round_up(len(pairs))),
-            _repeat_last(self.subtitles, round_up(len(pairs))),
-            _repeat_last(self.pair, round_up(len(frames))),
+            _repeat_last(self.question_of_frame, frames),
+            _repeat_last(self.regions, frames),
+            _repeat_last(self.question_of_pair, pairs),
+            _repeat_last(self.subtitles, pairs),
+            _repeat_last(self.pair_of_frame, frames),
         )
 
 
@@ -63,23 +63,23 @@ def _repeat_last(rows: Tensor, length: int) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class FrameInputs:
-    """F frames, encoded: each with its question's hypotheses, its regions and its subtitles.
+    """B frames, encoded: each with its question's hypotheses, its regions and its subtitles.
 
     Frames of a question with the same subtitles share one of P pairs of the two.
     """
 
     hypotheses: PaddedSequences
     """(n, K, L_h, d)"""
-    question: Tensor
-    """(F,) row of the hypotheses"""
+    question_of_frame: Tensor
+    """(B,) row of the hypotheses"""
     regions: PaddedSequences | None
-    """(F, N_o, d)"""
+    """(B, N_o, d)"""
     question_of_pair: Tensor
     """(P,) row of the hypotheses"""
     subtitles: PaddedSequences | None
     """(P, L_s, d)"""
-    pair: Tensor
-    """(F,) row of the subtitles"""
+    pair_of_frame: Tensor
+    """(B,) row of the subtitles"""
 
 
 def fuse_in_chunks(
@@ -117,11 +117,18 @@ def frame_inputs(
     """The encoded rows that each chunk needs."""
     nothing: list[PaddedSequences | None] = [None] * len(chunks)
     of_questions = hypotheses.split([chunk.questions for chunk in chunks])
-    of_frames = regions.split([chunk.regions for chunk in chunks]) if regions else nothing
-    of_pairs = subtitles.split([chunk.subtitles for chunk in chunks]) if subtitles else nothing
+    of_frames = regions.split([chunk.regions for chunk in chunks]) if regions is not None else nothing
+    of_pairs = subtitles.split([chunk.subtitles for chunk in chunks]) if subtitles is not None else nothing
     return [
-        FrameInputs(asked.cut(chunk.words), chunk.question, seen, chunk.question_of_pair, said, chunk.pair)
-        for chunk, asked, seen, said in zip(chunks, of_questions, of_frames, of_pairs, strict=True)
+        FrameInputs(
+            hypotheses=of_chunk.cut(chunk.words),
+            question_of_frame=chunk.question_of_frame,
+            regions=seen,
+            question_of_pair=chunk.question_of_pair,
+            subtitles=said,
+            pair_of_frame=chunk.pair_of_frame,
+        )
+        for chunk, of_chunk, seen, said in zip(chunks, of_questions, of_frames, of_pairs, strict=True)
     ]
 
 
@@ -140,7 +147,7 @@ def chunk_frames(batch: Batch, *, together: bool = False, by_question: bool = Fa
         low, high = int(question[first]), int(question[last - 1]) + 1
         local = question[first:last] - low
         # Frames of a question with the same subtitles share what it attends to in them.
-        pairs, pair = torch.unique(local * count + subtitles[first:last], return_inverse=True)
+        pairs, pair_of_frame = torch.unique(local * count + subtitles[first:last], return_inverse=True)
         chunks.append(
             FrameChunk(
                 torch.arange(low, high, device=device),
@@ -149,7 +156,7 @@ def chunk_frames(batch: Batch, *, together: bool = False, by_question: bool = Fa
                 regions[first:last],
                 pairs // count,
                 pairs % count,
-                pair,
+                pair_of_frame,
             )
         )
     return chunks
@@ -165,8 +172,12 @@ def _cuts(counts: Sequence[int], size: int) -> Iterator[tuple[int, int]]:
 
 
 def _fit(encoding: FrameEncoding, chunk: FrameChunk, batch: Batch) -> FrameEncoding:
-    """The chunk's real frames alone, with scores (F, K, L_h, N_o or L_s) as long as the batch is."""
-    frames, hypotheses, words = len(chunk.question), encoding.frames.shape[1], batch.word_mask.shape[-1]
+    """The chunk's real frames alone, with scores (B, K, L_h, N_o or L_s) as long as the batch is."""
+    frames, hypotheses, words = (
+        len(chunk.question_of_frame),
+        encoding.frames.shape[1],
+        batch.word_mask.shape[-1],
+    )
 
     def fitted(scores: Tensor | None, elements: int) -> Tensor | None:
         return None if scores is None else pad_scores(scores[:frames], hypotheses, words, elements)
@@ -179,7 +190,7 @@ def _fit(encoding: FrameEncoding, chunk: FrameChunk, batch: Batch) -> FrameEncod
 
 
 def pad_scores(scores: Tensor, hypotheses: int, words: int, elements: int) -> Tensor:
-    """(F, K * words of the chunk, C of the chunk) -> (F, K, words, elements), masked where the chunk had none."""
+    """(B, K * words of the chunk, C of the chunk) -> (B, K, words, elements), masked where the chunk had none."""
     by_hypothesis = scores.unflatten(1, (hypotheses, -1))
     missing = words - by_hypothesis.shape[2], elements - by_hypothesis.shape[3]
     return F.pad(by_hypothesis, (0, missing[1], 0, missing[0]), value=MASKED)
@@ -191,7 +202,7 @@ def _scatter_scores(scores: Sequence[Tensor | None], frame_mask: Tensor) -> Tens
 
 
 def scatter_frames(rows: Sequence[Tensor], frame_mask: Tensor, fill: float) -> Tensor:
-    """What the chunks give for their frames, (F, ...) each -> (N, T, ...), `fill` where there is no frame."""
+    """What the chunks give for their frames, (B, ...) each -> (N, T, ...), `fill` where there is no frame."""
     flat = torch.cat(list(rows))
     spread = flat.new_full((*frame_mask.shape, *flat.shape[1:]), fill)
     spread[frame_mask] = flat

@@ -1,4 +1,4 @@
-"""STAGE as two ONNX graphs, written by torch and onnxruntime runs.
+"""STAGE as two ONNX graphs, exported by torch and run by onnxruntime.
 
 One encodes frames of a question, the other answers given spans; in between, `Stage.answer` chooses the
 span of each hypothesis. Frames don't see each other before that, so a long film is read in chunks here too.
@@ -238,7 +238,7 @@ class ExportedStage(nn.Module):
                 "region_mask": region_mask,
                 "dialogue": subtitles,
                 "dialogue_mask": subtitle_mask,
-                "dialogue_of_frame": chunk.pair,
+                "dialogue_of_frame": chunk.pair_of_frame,
             }
         )
         for name, context in (("region_scores", batch.regions), ("subtitle_scores", batch.subtitles)):

@@ -1,4 +1,4 @@
-"""Embedding the real elements alone, in sizes that recur."""
+"""Embedding without padding: real elements alone, in sizes that recur."""
 
 from __future__ import annotations
 

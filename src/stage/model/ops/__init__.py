@@ -1,1 +1,1 @@
-"""What the model computes with: operations with gradients of their own."""
+"""What the model computes with: fused operations with gradients of their own."""

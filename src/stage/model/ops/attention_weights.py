@@ -1,4 +1,4 @@
-"""Attention scores and their softmax with both masks, as one operation with its own gradient."""
+"""Attention scores and their masked softmax, as one operation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Element-wise steps that torch compiles into one loop each.
+"""Fused element-wise loops, compiled by torch where a C++ compiler is found.
 
 Between two matrix products the model passes over its largest arrays several times, and each pass costs about as much
 as a product. A function marked `fused` holds such passes. It is plain arithmetic on tensors, and runs as such until

@@ -1,4 +1,4 @@
-"""The linear map of [a; b; a*b] after LayerNorm, shared by attention and fusion, without ever concatenating.
+"""The linear map of [a; b; a*b] after LayerNorm, without concatenating.
 
 With centred weights W' = W diag(gamma) - mean, the map of a normalised row is W' [a; b; a*b] / deviation + constant.
 So it splits: the parts of a and b are computed where these are few (once per hypothesis, once per context element),

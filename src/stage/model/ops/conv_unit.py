@@ -1,4 +1,4 @@
-"""The encoders' convolution unit as one operation that stores little for its gradient.
+"""The convolution unit of the encoders, as one operation that stores little.
 
 Its intermediate values are as large as all words of all frames, and memory bounds a step: everything is recomputed
 from the input.

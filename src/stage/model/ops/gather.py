@@ -1,4 +1,4 @@
-"""Rows gathered by index, and their gradient: a segment sum."""
+"""Gathering rows by index, with a segment sum as its gradient."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""L2 normalisation with the dropout after it, as one operation with its own gradient."""
+"""L2 normalisation and the dropout after it, as one operation."""
 
 from __future__ import annotations
 

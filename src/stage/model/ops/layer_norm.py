@@ -1,4 +1,4 @@
-"""LayerNorm with the ReLU before it and the dropout or maximum after it, as one operation with its own gradient."""
+"""LayerNorm with the ReLU, dropout or maximum around it, as one operation."""
 
 from __future__ import annotations
 

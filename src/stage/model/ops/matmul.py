@@ -1,4 +1,4 @@
-"""Matrix products in the compute dtype, on a CPU in blocks of a few fixed sizes.
+"""Matrix products in the compute dtype; on a CPU in blocks of recurring sizes.
 
 A CPU's bfloat16 kernels are generated for one shape. Generating one takes longer than running it, and each keeps half
 a megabyte. The number of rows differs from batch to batch, so rows are taken in blocks of a few sizes that recur.
