@@ -1,7 +1,7 @@
-"""The pictures of the documentation, from what `stage demo demo` has made: python docs/pictures.py [CHROMIUM].
+"""Draw the images of the documentation from what `stage demo demo` wrote: python docs/scripts/pictures.py [CHROMIUM].
 
-docs/episode.png: moments of an episode. docs/evidence.png: the evidence for the answer that is best grounded, as a
-browser (Chromium, by default) shows it.
+docs/images/episode.png: frames of an episode. docs/images/evidence.png and limits.png: the evidence for the best
+grounded answer, and for a wrong answer of the test split, as a browser (Chromium, by default) shows them.
 """
 
 from __future__ import annotations
@@ -16,31 +16,53 @@ import cv2
 import numpy as np
 
 import stage
-from stage.annotation.questions import read_questions
+from stage.annotation.questions import question_from_json, read_questions
 from stage.geometry import span_overlap
-from stage.inference.ask import Answerer
+from stage.inference.ask import Answerer, OpenFilm
+from stage.io import read_json
 from stage.media.video import open_video
+from stage.sitcom.benchmark.splits import SEED, SPLITS
+from stage.sitcom.episodes import write_episode
 from stage.types import Evidence, Image
 
-DEMO, DOCS = Path("demo"), Path(__file__).parent
+DEMO, IMAGES = Path("demo"), Path(__file__).parents[1] / "images"
 COLUMNS, ROWS, TILE, GAP = 4, 3, (344, 194), 6
 WIDTH, HEIGHT, MARGIN = 1100, 2000, 40
-"""Of the browser's window, and round what is kept of it; in pixels."""
+"""Of the browser's window, and around the part that is kept; in pixels."""
+
+
+WRONG = (13, "Who is holding the trophy after Mia talks about the museum ?")
+"""An episode of the test split, and a question about it that the packaged model answers wrongly (docs/limits.md)."""
 
 
 def main() -> None:
     questions = read_questions(DEMO / "questions.json")
     films = {clip: DEMO / "episodes" / f"{clip}.mp4" for clip in dict.fromkeys(q.clip for q in questions)}
-    save(DOCS / "episode.png", contact_sheet(distinct_frames(list(films.values())[-1])))
+    save(IMAGES / "episode.png", contact_sheet(distinct_frames(list(films.values())[-1])))
     answerer = Answerer.from_pretrained()
     opened = {clip: answerer.open(film, film.with_suffix(".srt")) for clip, film in films.items()}
     evidence = max((opened[q.clip].ask_question(q) for q in questions), key=worth)
-    pictures = opened[evidence.clip.name].pictures(stage.frames_to_show(evidence))
-    html = stage.render([(evidence, pictures)], "Evidence")
-    save(
-        DOCS / "evidence.png",
-        trimmed(screenshot(re.sub("<header class=.page.*?</header>", "", html, flags=re.S))),
-    )
+    save(IMAGES / "evidence.png", page_of(evidence, opened[evidence.clip.name]))
+    with tempfile.TemporaryDirectory() as folder:
+        save(IMAGES / "limits.png", wrong_answer(answerer, Path(folder)))
+
+
+def wrong_answer(answerer: Answerer, folder: Path) -> Image:
+    index, text = WRONG
+    for name in ("episodes", "truth"):
+        (folder / name).mkdir()
+    write_episode(folder, "test", SEED, index, SPLITS["test"].questions)
+    (truth,) = (folder / "truth").glob("*.json")
+    asked = [question_from_json(entry) for entry in read_json(truth)["questions"]]
+    film = folder / "episodes" / f"{truth.stem}.mp4"
+    opened = answerer.open(film, film.with_suffix(".srt"), cache=folder)
+    return page_of(opened.ask_question(next(q for q in asked if q.text == text)), opened)
+
+
+def page_of(evidence: Evidence, film: OpenFilm) -> Image:
+    """The evidence page without its heading."""
+    html = stage.render([(evidence, film.pictures(stage.frames_to_show(evidence)))], "Evidence")
+    return trimmed(screenshot(re.sub("<header class=.page.*?</header>", "", html, flags=re.S)))
 
 
 def screenshot(html: str) -> Image:
@@ -56,7 +78,7 @@ def screenshot(html: str) -> Image:
 
 
 def worth(evidence: Evidence) -> tuple[bool, float]:
-    """Right first; then how well span and boxes are found, and how many words have boxes."""
+    """Right answers first; then by the IoU of the span and the scores of the boxes."""
     question, prediction = evidence.question, evidence.prediction
     start, end = prediction.span
     best: dict[str, float] = {}
@@ -67,7 +89,7 @@ def worth(evidence: Evidence) -> tuple[bool, float]:
 
 
 def distinct_frames(film: Path) -> list[Image]:
-    """Frames that differ most from each other, in the order of time."""
+    """The frames that differ most from each other, in time order."""
     video = open_video(film)
     frames = [image for _, image in video.frames(range(1, video.frame_count + 1), longest_side=TILE[0])]
     small = np.array(
@@ -91,7 +113,7 @@ def contact_sheet(frames: list[Image]) -> Image:
 
 
 def trimmed(image: Image) -> Image:
-    """Without empty rows above and below, but for a margin."""
+    """Without the empty rows above and below, except a margin."""
     full = np.flatnonzero((image != image[0, 0]).any((1, 2)))
     return image[full[0] - MARGIN : full[-1] + MARGIN]
 

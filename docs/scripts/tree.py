@@ -1,4 +1,4 @@
-"""Print the tree of the package, a line for each folder and module: what its docstring says first.
+"""Print the tree of the package: a line per folder and module, with the first line of its docstring.
 
 python docs/scripts/tree.py            print it
 python docs/scripts/tree.py --write    put it into docs/architecture.md
@@ -37,7 +37,7 @@ def block() -> str:
 
 
 def page_with_tree(text: str) -> str:
-    """The page with the block between its first two fences made anew."""
+    """The page with the block between its first two fences replaced."""
     before, _, after = text.split("```", 2)
     return before + block() + after
 

@@ -199,7 +199,7 @@ def test_the_tutorial_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     shutil.copytree(ROOT / "configs", tmp_path / "configs")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("STAGE_CACHE", str(tmp_path / "cache"))
-    said, tried = "", set()
+    said, replaced = "", set()
     for block in (b for b in blocks("sh", "python", "text") if b.page == TUTORIAL and b.runs):
         if block.language == "python":
             execute(block.text, str(block))
@@ -210,12 +210,12 @@ def test_the_tutorial_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         else:
             for words in block.commands:
                 line = shlex.join(words)
-                for told, smaller in SMALLER.items():
-                    if told in line:
-                        tried.add(told)
-                        line = line.replace(told, smaller)
+                for written, smaller in SMALLER.items():
+                    if written in line:
+                        replaced.add(written)
+                        line = line.replace(written, smaller)
                 said = run(shlex.split(line), tmp_path)
-    assert tried == set(SMALLER)
+    assert replaced == set(SMALLER)
     assert (tmp_path / "tutorial" / "run" / "model" / "config.json").is_file()
     assert (tmp_path / "tutorial" / "evidence.html").stat().st_size > 100_000
 
