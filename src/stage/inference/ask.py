@@ -106,12 +106,12 @@ class OpenFilm:
     @torch.inference_mode()
     def ask_question(self, question: Question) -> Evidence:
         """Like `ask`, but for a question of a data set, which may carry ground truth."""
-        model = self.answerer.model
+        trained = self.answerer.model
         hypotheses = self.answerer.encode(question.hypotheses)
         frames = tuple(sorted(self.features.regions))
-        example = make_example(question, self.features, hypotheses, frames, model.limits)
-        batch_prediction = model.model.answer(collate([example]))
-        return make_evidence(batch_prediction, example, self.features.clip, model.concepts, self.notes)
+        example = make_example(question, self.features, hypotheses, frames, trained.limits)
+        batch_prediction = trained.model.answer(collate([example]))
+        return make_evidence(batch_prediction, example, self.features.clip, trained.concepts, self.notes)
 
     def pictures(self, frames: Sequence[int], longest_side: int = 640) -> dict[int, Image]:
         """Numbered frame -> image, (height, width, 3) RGB; the longer side has at most `longest_side` pixels."""

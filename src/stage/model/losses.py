@@ -21,7 +21,7 @@ ATTENTION_SHARPNESS = 20.0
 
 @dataclass(frozen=True, slots=True)
 class LossWeights:
-    """Weights of the losses beside the answer loss. A weight of 0 turns that supervision off."""
+    """Weights of the losses that are added to the answer loss. A weight of 0 turns that supervision off."""
 
     span: float = 0.5
     attention: float = 0.1
