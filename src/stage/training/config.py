@@ -126,7 +126,7 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
     and the reason if the configuration is invalid.
     """
     try:
-        content = yaml.safe_load(path.read_text())
+        content = yaml.safe_load(path.read_text("utf-8"))
     except OSError as error:
         raise InputError(f"{path}: can't be read ({error.strerror}); give the path of a YAML file") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:

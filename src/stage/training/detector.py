@@ -5,6 +5,7 @@ It takes the place of the paper's Faster R-CNN, which was trained on Visual Geno
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from safetensors.torch import save
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from stage.errors import InputError
 from stage.features.regions.packaged import (
     ATTRIBUTES,
     CLASSES,
@@ -36,7 +38,7 @@ from stage.features.regions.packaged import (
     decode_boxes,
 )
 from stage.geometry import tensor_box_iou
-from stage.io import check_writable, write_bytes, write_text
+from stage.io import check_writable, starts_with, write_bytes, write_text
 from stage.runtime.allocator import keep_freed_memory
 from stage.runtime.hardware import bfloat16_is_fast
 from stage.sitcom.drawing.scene import draw
@@ -44,6 +46,7 @@ from stage.sitcom.screenplay import Screenplay, episode_seed, write_screenplay
 from stage.sitcom.world import CAST, HELD, PLACES, WORN, Mood, Posture, Setting
 from stage.types import Box, Image
 
+CARD, HEADING = "card.md", "# The packaged detector"
 SPLIT = "detector"
 """Training images come from episodes of a split of their own."""
 BATCH = 8
@@ -266,6 +269,13 @@ def giou_loss(a: Tensor, b: Tensor) -> Tensor:
     return 1 - shared / union.clamp(min=1e-6) + (enclosing - union) / enclosing.clamp(min=1e-6)
 
 
+def check_replaceable(out: Path) -> None:
+    """Raises InputError if a detector written to this folder would replace anything but a detector."""
+    replaced = [path for path in (out / WEIGHTS, out / CARD) if path.exists()]
+    if replaced and not ((out / CARD).is_file() and starts_with(out / CARD, re.escape(HEADING))):
+        raise InputError(f"{replaced[0]}: exists and is of no detector; choose another folder")
+
+
 def train_detector(out: Path, *, images: int = 24_000, seed: int = 0, workers: int = 1) -> StageDetector:
     """Train on drawn images; writes weights and model card to `out`.
 
@@ -296,7 +306,7 @@ def train_detector(out: Path, *, images: int = 24_000, seed: int = 0, workers: i
     }
     write_bytes(out / WEIGHTS, save(weights))
     detector = StageDetector.load(out)
-    write_text(out / "card.md", _card(detector, images, seed, minutes))
+    write_text(out / CARD, _card(detector, images, seed, minutes))
     return detector
 
 
@@ -323,7 +333,7 @@ def recall(detector: StageDetector, images: int = 200, split: str = "test") -> f
 
 def _card(detector: StageDetector, images: int, seed: int, minutes: float) -> str:
     return (
-        "# The packaged detector\n\n"
+        f"{HEADING}\n\n"
         f"- name: {detector.name}\n"
         f"- made by: `stage detector OUT --pictures {images} --seed {seed}`, {minutes:.1f} minutes of training\n"
         f"- weights: {sum(p.numel() for p in detector.net.parameters()):,}\n"

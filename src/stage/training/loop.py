@@ -13,6 +13,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback, RichProgressBar
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
+from pytorch_lightning.plugins.environments import LightningEnvironment  # type: ignore[attr-defined]
 from torch import Tensor
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.utils.data import DataLoader
@@ -47,6 +48,8 @@ CHANGEABLE_ON_RESUME = frozenset(
     {"output", "data.workers"} | {f"training.{key}" for key in ("device", "compile", "at_once", "patience")}
 )
 """Settings that may differ when a run is resumed."""
+LOG_EVERY = 10
+"""Steps between two entries of the logs."""
 WORTH_COMPILING = 5_000
 """Questions times epochs from which compiling pays off; it takes as long as a few thousand questions."""
 
@@ -71,10 +74,13 @@ class TrainingModule(pl.LightningModule):
         self.weights = LossWeights(config.span_weight, config.attention_weight)
         self.vocabulary = build_vocabulary(questions)
         self.tables: list[PredictionTable] = []
+        self.losses_are_finite: Tensor | None = None
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
         losses, logits = training_losses(self.model, batch, self.weights)
         assert batch.targets is not None
+        finite = losses.total.detach().isfinite()
+        self.losses_are_finite = finite if self.losses_are_finite is None else finite & self.losses_are_finite
         right = (logits.detach().argmax(-1) == batch.targets.answer).float().mean()
         size = len(batch)
         self.log("train/answer", losses.answer.detach() / size, batch_size=size)
@@ -84,12 +90,25 @@ class TrainingModule(pl.LightningModule):
         # Lightning takes the mean over a step's micro-batches, but losses are sums.
         return losses.total * self.config.micro_batches
 
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_number: int) -> None:
+        if batch_number % LOG_EVERY == 0:  # seldom, since a GPU has to be waited for
+            self.check_losses()
+
+    def check_losses(self) -> None:
+        """Raises InputError if a loss was not finite: from then on all weights are NaN."""
+        if self.losses_are_finite is not None and not bool(self.losses_are_finite):
+            raise InputError(
+                f"the loss became infinite or NaN in epoch {self.current_epoch + 1}, so training was stopped; epochs "
+                "before are kept. Are there NaN in the features, or is training.learning_rate too high?"
+            )
+
     def validation_step(self, loaded: tuple[Batch, list[Example]], _: int) -> None:
         batch, examples = loaded
         predictions = make_predictions(self.model.answer(batch), examples, self.concepts, for_scores=True)
         self.tables.append(tabulate_predictions(predictions, self.vocabulary))
 
     def on_validation_epoch_start(self) -> None:
+        self.check_losses()  # before the epoch is saved
         return_freed_memory()
 
     def on_validation_epoch_end(self) -> None:
@@ -261,6 +280,9 @@ def _trainer(config: RunConfig, callbacks: Sequence[Callback], progress: bool) -
         max_epochs=c.epochs,
         accelerator=device_of(c),  # not auto, which may choose an untested device
         devices=1,
+        # Not SLURM's: on its signal it writes a checkpoint to the working directory, and reads any that is there.
+        plugins=[LightningEnvironment()],
+        default_root_dir=config.output / CHECKPOINTS,
         precision="bf16-mixed" if in_bfloat16(c) else "32-true",
         accumulate_grad_batches=c.micro_batches,
         gradient_clip_val=c.gradient_clip,
@@ -270,5 +292,5 @@ def _trainer(config: RunConfig, callbacks: Sequence[Callback], progress: bool) -
         logger=[csv_logger, TensorBoardLogger(config.output, "logs", version=csv_logger.version)],
         use_distributed_sampler=False,
         num_sanity_val_steps=0,
-        log_every_n_steps=10,
+        log_every_n_steps=LOG_EVERY,
     )

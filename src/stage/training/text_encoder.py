@@ -18,17 +18,18 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import RichProgressBar
+from pytorch_lightning.plugins.environments import LightningEnvironment  # type: ignore[attr-defined]
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from stage.errors import InputError, first_line
-from stage.features.pretrained import LOADING_ERRORS, download_progress
+from stage.features.pretrained import LOADING_ERRORS, POOLER, download_progress, load_weights
 from stage.io import writing_into
 from stage.runtime.allocator import keep_freed_memory
 from stage.runtime.hardware import best_device
 from stage.training.checkpoints import EveryEpoch
 from stage.training.lr_schedules import warmup_cosine
-from stage.training.resuming import finished_epochs, open_run
+from stage.training.resuming import SETTINGS, finished_epochs, open_run
 from stage.types import Clip, Question
 from stage.wording import counted
 
@@ -127,6 +128,14 @@ class PreTraining(pl.LightningModule):
         self.trainer.train_dataloader.dataset.epoch = self.current_epoch  # type: ignore[union-attr]
 
 
+def check_replaceable(out: Path, spec: str) -> None:
+    """Raises InputError if a model written to this folder would replace its own source, or another model."""
+    if out.exists() and out.resolve() == Path(spec).resolve():
+        raise InputError(f"{out}: is the model to start from; choose another OUT")
+    if (out / "config.json").exists() and not (out / SETTINGS).exists():
+        raise InputError(f"{out}: contains another model; choose another OUT")
+
+
 def finetune(
     spec: str,
     out: Path,
@@ -161,6 +170,8 @@ def finetune(
     trainer = pl.Trainer(
         max_epochs=epochs, accelerator=best_device(), devices=1, callbacks=callbacks, logger=False,
         enable_progress_bar=progress, enable_model_summary=False, gradient_clip_val=1.0,
+        # Not SLURM's, see the trainer of `training.loop`.
+        plugins=[LightningEnvironment()], default_root_dir=last_checkpoint.parent,
     )  # fmt: skip
     loader = DataLoader(
         Pairs(training, tokenizer, seed),
@@ -199,20 +210,24 @@ class Masking:
 def load_bert(spec: str) -> tuple[Any, Any]:
     """A BERT with both pre-training heads, randomly initialised if the checkpoint has none, and its tokenizer.
 
-    Raises InputError if it can't be loaded.
+    Raises InputError if it can't be loaded, is no BERT, or lacks weights of its encoder.
     """
-    from transformers import AutoTokenizer, BertForPreTraining
+    from transformers import AutoConfig, AutoTokenizer, BertForPreTraining
 
     from stage.features.names import PACKAGED_BERT, without_digest
     from stage.features.text.bert import BertEncoder
 
-    packaged = without_digest(spec) == PACKAGED_BERT
-    source = str(BertEncoder.packaged_folder()) if packaged else spec
-    local = packaged or Path(spec).is_dir()
+    source = without_digest(spec)
+    if source == PACKAGED_BERT:
+        source = str(BertEncoder.packaged_folder())
+    local = Path(source).is_dir()
     try:
         with download_progress(local=local):
+            kind = AutoConfig.from_pretrained(source, local_files_only=local).model_type
+            if kind != "bert":  # RoBERTa has the same weights but counts positions from another number
+                raise InputError(f"{spec}: is of the kind {kind}, not bert; only a BERT can be fine-tuned")
             tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local)
-            model = BertForPreTraining.from_pretrained(source, local_files_only=local, use_safetensors=True)
+            model = load_weights(BertForPreTraining, source, local=local, optional=("cls", POOLER))
     except LOADING_ERRORS as error:
         raise InputError(f"{spec}: no BERT could be loaded ({first_line(error)})") from None
     tokenizer.model_max_length = min(tokenizer.model_max_length, model.config.max_position_embeddings)
