@@ -42,6 +42,10 @@ def open(video: str | Path, subtitles: str | Path | None = None, model: str | Pa
     return Answerer.from_pretrained(model).open(video, subtitles)
 
 
+def __dir__() -> list[str]:
+    return [*__all__, "__all__", "__doc__", "__file__", "__name__", "__path__"]
+
+
 def __getattr__(name: str) -> object:
     if name in _MODULE_OF:
         return getattr(import_module(_MODULE_OF[name]), name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ import torch
 from stage.data.examples import collate
 from stage.data.layouts import open_questions
 from stage.errors import InputError
-from stage.inference.ask import Answerer, OpenFilm
+from stage.inference.ask import Answerer, OpenFilm, tokenise_question
 from stage.inference.model_folder import load_model, save_model
 
 
@@ -100,3 +101,18 @@ def test_a_model_of_released_features_is_not_asked_about_films(
     save_model(replace(model, features=recipe), tmp_path / "imported")
     with pytest.raises(InputError, match=r"authors' release.*stage predict"):
         Answerer.from_pretrained(tmp_path / "imported")
+
+
+@pytest.mark.parametrize(
+    ("answers", "reason"),
+    [("Mia .", "give a list of two or more"), (["Mia .", 3], "one is 3"), (["Mia .", None], "one is None")],
+)
+def test_answers_are_a_list_of_texts(answers: Any, reason: str) -> None:
+    with pytest.raises(InputError, match=reason):
+        tokenise_question("Who is it ?", answers)
+
+
+def test_an_open_film_is_described_in_one_line(sitcom_film: OpenFilm) -> None:
+    assert repr(sitcom_film).startswith("OpenFilm(")
+    assert repr(sitcom_film).endswith(" sentences)")
+    assert len(repr(sitcom_film)) < 300

@@ -97,6 +97,10 @@ class OpenFilm:
     features: ClipFeatures
     notes: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        clip = self.features.clip
+        return f"OpenFilm({str(self.film.path)!r}, {clip.duration:.1f} s, {counted(len(clip.sentences), 'sentence')})"
+
     @torch.inference_mode()
     def ask(self, question: str, answers: Sequence[str]) -> Evidence:
         """Choose among two or more candidate answers, with evidence. Raises InputError if there are fewer."""
@@ -119,7 +123,13 @@ class OpenFilm:
 
 
 def tokenise_question(question: str, answers: Sequence[str]) -> tuple[str, tuple[str, ...]]:
-    """Question and answers, tokenised. Raises InputError if one is empty, or there are fewer than two answers."""
+    """Question and answers, tokenised. Raises InputError if one is empty or no text, or there are fewer than two."""
+    if isinstance(answers, str):
+        raise InputError(f"the answers are one text, {answers!r}; give a list of two or more")
+    if strange := [given for given in (question, *answers) if not isinstance(given, str)]:
+        raise InputError(
+            f"question and answers have to be texts, but one is {strange[0]!r}; write it as a string"
+        )
     text = tokenise(question)
     if not text:
         raise InputError("the question is empty; write one, such as --question 'Who is at the door ?'")
