@@ -7,6 +7,7 @@ import json
 import multiprocessing
 import os
 import stat
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,8 +16,11 @@ import pytest
 
 from stage.errors import InputError
 from stage.io import (
+    OutputKind,
+    check_output,
     check_writable,
     read_json,
+    starts_with,
     write_bytes,
     write_json,
     write_text,
@@ -52,6 +56,68 @@ def test_json_and_text_are_gzipped_by_their_name(tmp_path: Path) -> None:
         assert read_json(tmp_path / name) == content
     assert (tmp_path / "a.json").read_text() == json.dumps(content, separators=(",", ":"))
     assert json.loads(gzip.decompress((tmp_path / "a.json.gz").read_bytes())) == content
+
+
+def test_a_gzipped_file_is_the_same_from_run_to_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_json(tmp_path / "a.json.gz", [1, 2])
+    monkeypatch.setattr(time, "time", lambda: 1e9)
+    write_json(tmp_path / "b.json.gz", [1, 2])
+    assert (tmp_path / "a.json.gz").read_bytes() == (tmp_path / "b.json.gz").read_bytes()
+
+
+LIST = OutputKind("a list", lambda path: isinstance(read_json(path), list), (".json", ".json5"))
+
+
+def test_an_output_may_replace_one_of_its_kind_and_is_checked_without_changing_anything(
+    tmp_path: Path,
+) -> None:
+    write_json(tmp_path / "list.json", [])
+    (tmp_path / "empty.json").touch()
+    for name in ("list.json", "empty.json", "new.JSON", "new/folder/a.json5"):
+        check_output(tmp_path / name, LIST, [tmp_path / "read.json"])
+    assert names(tmp_path) == ["empty.json", "list.json", "new"]
+    assert read_json(tmp_path / "list.json") == []
+
+
+def test_an_output_of_another_kind_is_refused_unless_it_may_be_overwritten(tmp_path: Path) -> None:
+    write_json(tmp_path / "object.json", {})
+    (tmp_path / "binary.json").write_bytes(os.urandom(64))
+    (tmp_path / "to-nothing.json").symlink_to(tmp_path / "nothing")
+    for name in ("object.json", "binary.json", "to-nothing.json"):
+        with pytest.raises(InputError, match=r"exists and is not a list; .* or replace it with --overwrite"):
+            check_output(tmp_path / name, LIST)
+        check_output(tmp_path / name, LIST, overwrite=True)
+
+
+def test_an_output_that_is_an_input_is_refused_by_any_of_its_names(tmp_path: Path) -> None:
+    read = tmp_path / "list.json"
+    write_json(read, [])
+    (tmp_path / "symbolic.json").symlink_to(read)
+    os.link(read, tmp_path / "hard.json")
+    (tmp_path / "folder").mkdir()
+    for name in ("list.json", "symbolic.json", "hard.json", "folder/../list.json"):
+        with pytest.raises(InputError, match="is read by this command"):
+            check_output(tmp_path / name, LIST, [tmp_path / "other", read])
+        check_output(tmp_path / name, LIST, [read], overwrite=True)
+    with pytest.raises(InputError, match="is read by this command"):
+        check_output(tmp_path / "not-yet.json", LIST, [tmp_path / "folder" / ".." / "not-yet.json"])
+
+
+def test_an_output_needs_the_name_of_a_file_of_its_kind(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is a folder; give the name of a file"):
+        check_output(tmp_path, LIST, overwrite=True)
+    with pytest.raises(InputError, match=r"a list is written here; .* ends in \.json or \.json5"):
+        check_output(tmp_path / "list.pdf", LIST, overwrite=True)
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="choose another place"):
+        check_output(tmp_path / "file" / "list.json", LIST)
+
+
+def test_the_beginning_of_a_file_is_read_gzipped_or_not(tmp_path: Path) -> None:
+    for name in ("a.json", "a.json.gz"):
+        write_text(tmp_path / name, '{"ts_answer": ' + "1" * 100_000)
+        assert starts_with(tmp_path / name, r'\{"ts_')
+        assert not starts_with(tmp_path / name, "ts_")
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])

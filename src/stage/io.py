@@ -12,11 +12,13 @@ import errno
 import gzip
 import json
 import os
+import re
 import shutil
 import stat
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
 from tempfile import TemporaryFile
@@ -28,6 +30,10 @@ SHOWN_CHARACTERS = 40
 """Of the target's name in a temporary name, which must not exceed the file system's limit of 255 bytes."""
 TAKEN = {errno.ENOTEMPTY, errno.EEXIST}
 """Errors of renaming a folder to a name that a folder with content has."""
+
+
+BEGINNING = 4096
+"""The bytes by which the kind of a file is recognised."""
 
 
 @contextmanager
@@ -93,9 +99,9 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_text(path: Path, content: str) -> None:
-    """Write text as UTF-8, gzipped if the name ends in .gz."""
+    """Write text as UTF-8, gzipped if the name ends in .gz: the same text gives the same bytes."""
     encoded = content.encode()
-    write_bytes(path, gzip.compress(encoded, 6) if path.suffix == ".gz" else encoded)
+    write_bytes(path, gzip.compress(encoded, 6, mtime=0) if path.suffix == ".gz" else encoded)
 
 
 def to_json(content: Any) -> str:
@@ -118,6 +124,66 @@ def check_writable(path: Path) -> None:
             pass
     except OSError as error:
         raise _not_writable(path, error) from None
+
+
+@dataclass(frozen=True)
+class OutputKind:
+    """A kind of file that commands write, and how one is recognised."""
+
+    name: str
+    """With its article, for messages: "a prediction file"."""
+    matches: Callable[[Path], bool]
+    """Whether an existing file is of this kind. It may raise InputError, which means that it isn't."""
+    endings: tuple[str, ...] = ()
+    """The endings that its name may have, in lower case; any if there are none."""
+
+
+def check_output(path: Path, kind: OutputKind, inputs: Iterable[Path] = (), overwrite: bool = False) -> None:
+    """Check that a command may write its output there; to be called before any work is done.
+
+    inputs: the files that the command reads; overwrite: replace whatever file is there. Raises InputError if the
+    output is an input, a file of another kind, or a folder, if its name has the ending of another kind, or if it
+    can't be written.
+    """
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; give the name of a file")
+    if kind.endings and path.suffix.lower() not in kind.endings:
+        endings = " or ".join(kind.endings)
+        raise InputError(f"{path}: {kind.name} is written here; give a name that ends in {endings}")
+    if not overwrite:
+        if any(_is_same(path, read) for read in inputs):
+            raise InputError(
+                f"{path}: is read by this command; write to another file, or replace it with --overwrite"
+            )
+        if os.path.lexists(path) and not _is_of_kind(path, kind):
+            raise InputError(
+                f"{path}: exists and is not {kind.name}; write to another file, or replace it with --overwrite"
+            )
+    check_writable(path)
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    """Whether two paths name one file, whether or not it exists."""
+    try:
+        return path.samefile(other)
+    except OSError:
+        return os.path.realpath(path) == os.path.realpath(other)
+
+
+def _is_of_kind(path: Path, kind: OutputKind) -> bool:
+    try:
+        return not path.stat().st_size or kind.matches(path)  # an empty file has nothing to lose
+    except (InputError, OSError, ValueError):
+        return False
+
+
+def starts_with(path: Path, pattern: str) -> bool:
+    """Whether the text of a file, gzipped if its name ends in .gz, begins with a match of a regular expression.
+
+    Reads no more than its first characters, as prediction files can be large. Raises OSError if it can't be read.
+    """
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        return re.match(pattern, file.read(BEGINNING).decode("utf-8", "replace")) is not None
 
 
 def read_json(path: Path) -> Any:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.torch import load_file, save_file
 
 from samples.collecting import QUESTION, tagger_folder
 from stage.collecting.nouns import nouns_of
@@ -62,6 +63,24 @@ def test_a_token_classifier_of_transformers_is_a_tagger(tmp_path: Path, labels: 
     # A word has the tag of its first piece: ##tar is not tagged as a noun.
     assert tagger.nouns(["mia", "plays", "guitar", "?"]) == [True, False, True, False]
     assert tagger.nouns([]) == []
+
+
+@pytest.mark.parametrize("part", ["classifier", "word_embeddings"])
+def test_a_token_classifier_that_lacks_weights_is_refused(tmp_path: Path, part: str) -> None:
+    folder = tagger_folder(tmp_path / "tagger", ["mia"], ("NOUN", "VERB"))
+    weights = {k: v for k, v in load_file(folder / "model.safetensors").items() if part not in k}
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(
+        InputError, match=rf"tagger: the weights are not those of a Bert.* missing \(.*{part}"
+    ):
+        load_tagger(str(folder))
+
+
+def test_a_token_classifier_in_half_precision_is_a_tagger(tmp_path: Path) -> None:
+    folder = tagger_folder(tmp_path / "tagger", ["mia"], ("NOUN", "VERB"))
+    weights = {key: value.bfloat16() for key, value in load_file(folder / "model.safetensors").items()}
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    assert load_tagger(str(folder)).nouns(["mia", "plays"]) == [True, False]
 
 
 def test_a_token_classifier_that_knows_no_nouns_is_refused(tmp_path: Path) -> None:

@@ -6,13 +6,19 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import stage.page
 from samples.command_line import Run
+from samples.page import evidence, moment, words
 from stage.annotation.questions import read_questions
+from stage.commands.ask import _print_evidence
 from stage.inference.ask import Answerer
+from stage.types import Box
 
 ASKED = ("--question", "Who is it ?", "--answer", "Mia .", "--answer", "Leo .")
 
@@ -83,12 +89,27 @@ def test_subtitles_of_another_film_are_reported_before_a_model_is_loaded(
     assert done.refused("another film"), done
 
 
-def test_an_answer_is_printed_even_if_its_page_can_not_be_written(
-    run: Run, short_film: Path, sitcom_model: Path
+def test_a_page_that_can_not_be_written_is_reported_before_a_model_is_loaded(
+    run: Run, short_film: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    done = run(
-        "ask", short_film, *ASKED, "--model", sitcom_model, "--json", "--report", short_film / "page.html"
-    )
+    monkeypatch.setattr(Answerer, "from_pretrained", None)
+    done = run("ask", short_film, *ASKED, "--report", short_film / "page.html")
+    assert done.refused("page.html: can't be written"), done
+
+
+def test_an_answer_is_printed_even_if_its_page_can_not_be_written_any_more(
+    run: Run, short_film: Path, sitcom_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = tmp_path / "new" / "page.html"
+    render = stage.page.render
+
+    def render_on_a_full_disk(*arguments: Any, **named: Any) -> str:
+        page.parent.rmdir()
+        page.parent.touch()
+        return render(*arguments, **named)
+
+    monkeypatch.setattr(stage.page, "render", render_on_a_full_disk)
+    done = run("ask", short_film, *ASKED, "--model", sitcom_model, "--json", "--report", page)
     assert done.code == 2
     assert "page.html: can't be written" in done.err
     assert json.loads(done.out)["answer"] in {"Mia .", "Leo ."}
@@ -101,3 +122,12 @@ def test_text_that_the_terminal_can_not_show_does_not_stop_an_answer(
     done = run("ask", short_film, "--question", question, *ASKED[2:], "--model", sitcom_model)
     assert done.code == 0, done
     assert "Leo ." in done.out
+
+
+def test_boxes_are_those_of_frames_in_the_span(capsys: pytest.CaptureFixture[str]) -> None:
+    found = evidence()
+    beyond = moment(
+        19, words(19, "mug", Box(1, 2, 3, 4, "mug", 0.99))
+    )  # where the span ends, the next frame begins
+    _print_evidence(replace(found, moments=(*found.moments[:-1], beyond)))
+    assert "mug: box (320, 90, 352, 108) at 2.3 s, score 0.80" in capsys.readouterr().out

@@ -29,6 +29,9 @@ def test_the_command_counts_shows_and_writes(tmp_path: Path, capsys: pytest.Capt
     written = json.loads((tmp_path / "out" / "errors.json").read_text())
     assert written["counts"]["what"]["right answer, right moment"] == 1
     assert [q["qid"] for q in written["questions"]] == [1, 2, 3, 4]
+    assert (written["scored_questions"], written["all_questions"]) == (4, 5)
+    assert "4 of 5 questions, in % of each row" in shown
+    assert "1 of 5 questions has no right answer or no span" in shown
     assert written["questions"][2]["chosen"] == "The hat ."
     assert written["questions"][2]["chosen"] in written["questions"][2]["answers"]
 
@@ -43,6 +46,29 @@ def test_the_vocabulary_next_to_the_predictions_is_read(
     write_vocabulary(tmp_path / VOCABULARY_FILE, build_vocabulary(QUESTIONS))
     errors(tmp_path / "predictions.json", tmp_path / "questions.json")
     assert "box recall" in capsys.readouterr().out
+
+
+def test_missing_predictions_stand_in_the_heading_and_count_as_wrong_if_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    questions = [question(n) for n in range(1, 11)]
+    write_questions(tmp_path / "questions.json", questions)
+    write_predictions(tmp_path / "some.json", PREDICTIONS[:4], build_vocabulary(questions))
+    files = tmp_path / "some.json", tmp_path / "questions.json"
+    errors(*files)
+    shown = capsys.readouterr().out
+    assert shown.startswith("4 of 10 questions, in % of each row")
+    assert "6 of 10 questions have no prediction" in shown
+    errors(*files, out=tmp_path / "out", all_questions=True)
+    shown = " ".join(capsys.readouterr().out.split())
+    assert shown.startswith("10 questions (6 without a prediction count as wrong), in % of each row")
+    assert "aren't counted" not in shown
+    written = json.loads((tmp_path / "out" / "errors.json").read_text())
+    counts = [written[name] for name in ("scored_questions", "all_questions", "missing_counted_as_wrong")]
+    assert counts == [10, 10, 6]
+    assert written["counts"]["all"]["wrong answer, wrong moment"] == 7
+    missing = written["questions"][-1]
+    assert (missing["chosen"], missing["predicted_span"], missing["iou"]) == (None, None, 0.0)
 
 
 def test_predictions_that_can_not_be_compared_are_refused(tmp_path: Path) -> None:

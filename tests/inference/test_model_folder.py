@@ -14,6 +14,7 @@ from samples.data_folder import random_run
 from stage.data.examples import Limits
 from stage.data.layouts import open_questions
 from stage.errors import InputError
+from stage.features.protocols import FeatureAttributes
 from stage.inference.model_folder import load_model, save_model
 from stage.inference.score import evaluate_model
 from stage.training.loop import train
@@ -43,6 +44,20 @@ def test_a_saved_model_scores_as_before(sitcom_data: Path, sitcom_model: Path, t
     again = evaluate_model(load_model(tmp_path / "copy"), open_questions(sitcom_data, model.limits))
     assert first.qa_accuracy == again.qa_accuracy
     assert first.temporal_miou == again.temporal_miou
+
+
+def test_a_model_accepts_features_of_its_encoder_by_any_name(sitcom_model: Path) -> None:
+    model = load_model(sitcom_model)
+    old, moved, other = (
+        model.features.model_copy(update={"text": name})
+        for name in ("bert@0123456789ab", "/new/bert@0123456789ab", "/new/bert@ba9876543210")
+    )
+    regions = model.projections.regions
+    assert regions is not None
+    given = FeatureAttributes(moved.text, model.model.config.text_dim, old.regions, regions.mean.size)
+    replace(model, features=old).check_features(given, "store")
+    with pytest.raises(InputError, match="store: has features of /new/bert@0123456789ab, but the model"):
+        replace(model, features=other).check_features(given, "store")
 
 
 def test_regions_that_are_words_are_whitened_as_words(

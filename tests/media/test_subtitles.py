@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import av
@@ -319,6 +320,226 @@ def test_the_english_track_is_read_unless_it_is_forced(tmp_path: Path) -> None:
 def test_a_film_without_text_tracks_has_no_subtitles(tmp_path: Path) -> None:
     assert subtitles_of(write_film(tmp_path / "film.mp4", [0.0, 0.1])) is None
     assert subtitles_of(write_sound(tmp_path / "sound.mp4")) is None
+
+
+def test_inline_times_are_not_the_times_of_a_cue(tmp_path: Path) -> None:
+    content = "WEBVTT\n\n00:01.000 --> 00:04.000\n<v Mia>Who<00:02.000> took<00:03.000> it ?\n"
+    expected = Subtitles((Sentence(1.0, 4.0, "Mia : Who took it ?"),))
+    assert read(tmp_path, content, "lines.vtt") == expected
+    assert read(tmp_path, content + "\n\n", "lines.srt") == expected
+
+
+ROLLING = """WEBVTT
+Kind: captions
+
+00:00:00.160 --> 00:00:02.470 align:start position:0%
+ 
+hello<00:00:00.480><c> there</c><00:00:01.480><c> Leo</c>
+
+00:00:02.470 --> 00:00:02.480 align:start position:0%
+hello there Leo
+ 
+
+00:00:02.480 --> 00:00:04.790 align:start position:0%
+hello there Leo
+how<00:00:02.800><c> are</c><00:00:03.000><c> you</c>
+
+00:00:04.790 --> 00:00:04.800 align:start position:0%
+how are you
+ 
+
+00:00:04.800 --> 00:00:06.000 align:start position:0%
+how are you
+no
+
+00:00:06.000 --> 00:00:06.010 align:start position:0%
+no
+ 
+
+00:00:06.010 --> 00:00:07.000 align:start position:0%
+no
+no
+
+00:00:09.000 --> 00:00:10.000 align:start position:0%
+no
+"""
+ROLLED = (
+    Sentence(0.16, 2.47, "hello there Leo"),
+    Sentence(2.48, 4.79, "how are you"),
+    Sentence(4.8, 6.0, "no"),
+    Sentence(6.01, 7.0, "no"),
+    Sentence(9.0, 10.0, "no"),
+)
+
+
+def test_rolling_captions_come_once_at_their_time(tmp_path: Path) -> None:
+    found = read(tmp_path, ROLLING, "lines.vtt")
+    assert found.sentences == ROLLED
+    assert len(found.notes) == 1
+    assert "lines 8, 12, 16, 20, 24 and 1 more: lines of the cue before" in found.notes[0]
+
+
+def test_rolling_captions_that_lost_their_inline_times_come_once(tmp_path: Path) -> None:
+    blocks = re.sub(r"<[^>]*>| align:.*", "", ROLLING).replace(".", ",").split("\n\n")[1:]
+    content = "\n\n".join(f"{i}\n{block}" for i, block in enumerate(blocks, 1))
+    assert read(tmp_path, content).sentences == ROLLED
+
+
+def test_rolling_captions_of_a_track_come_once(tmp_path: Path) -> None:
+    (tmp_path / "lines.vtt").write_text(ROLLING.replace("00:00:09", "00:00:08"))
+    found = subtitles_of(with_tracks(tmp_path, ("lines.vtt", "eng", 0)))
+    assert found is not None
+    assert [s.text for s in found.sentences] == [s.text for s in ROLLED]
+    assert "rolling captions" in found.notes[0]
+
+
+def test_sentences_that_are_said_twice_come_twice(tmp_path: Path) -> None:
+    said = ["No.", "No.", "No.\nNo.", "No.\nNo.", "No.\nYes."]
+    cues = [(f"00:00:0{i},000", f"00:00:0{i + 1},000", text) for i, text in enumerate(said)]
+    assert [s.text for s in read(tmp_path, srt(*cues)).sentences] == [tokenise(text) for text in said]
+
+
+@pytest.mark.parametrize("suffix", [".srt", ".vtt"])
+@pytest.mark.parametrize(
+    ("times", "expected"),
+    [
+        ("00:00:03 --> 00:00:04", (3.0, 4.0)),
+        ("0:03 --> 0:04", (3.0, 4.0)),
+        ("00:03.5 --> 00:04.25", (3.5, 4.25)),
+        ("00:03,500 --> 00:04,250", (3.5, 4.25)),
+        ("00:00:03,500-->00:00:04,250", (3.5, 4.25)),
+        ("00:00:03:500 --> 00:00:04:250", (3.5, 4.25)),
+        ("00:00:03,500 -> 00:00:04,250", (3.5, 4.25)),
+        ("00: 00: 03, 500 --> 00: 00: 04, 250", (3.5, 4.25)),
+        ("01:02:03,5 --> 01:02:04", (3723.5, 3724.0)),
+    ],
+)
+def test_times_are_read_however_they_are_written(
+    tmp_path: Path, suffix: str, times: str, expected: tuple[float, float]
+) -> None:
+    head = "WEBVTT\n\n" if suffix == ".vtt" else ""
+    content = f"{head}1\n00:00:01 --> 00:00:02\nOne\n\n2\n{times}\nTwo\n"
+    assert read(tmp_path, content, f"lines{suffix}") == Subtitles(
+        (Sentence(1.0, 2.0, "One"), Sentence(*expected, "Two"))
+    )
+
+
+@pytest.mark.parametrize(
+    ("times", "rate", "expected"),
+    [
+        ("00:00:01:12 --> 00:00:02:18", 24, (1.5, 2.75)),
+        ("00:00:01:05 --> 00:00:02:24", 25, (1.2, 2.96)),
+        ("00:00:01;15 --> 00:00:02;29", 30, (1.5, 2.967)),
+        ("00:00:01:15 --> 00:00:02:59", 60, (1.25, 2.983)),
+    ],
+)
+def test_times_in_frames_are_kept_and_noted(
+    tmp_path: Path, times: str, rate: int, expected: tuple[float, float]
+) -> None:
+    found = read(tmp_path, f"1\n{times}\nOne\n")
+    assert found.sentences == (Sentence(*expected, "One"),)
+    assert f"line 2: times in frames, read at {rate} frames per second" in found.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("<Who is there?>", "Who is there ?"),
+        ("<i think so>", "i think so"),
+        ("3 < 4 and 5 > 2", "3 4 and 5 2"),
+        ("a <b and c> d", "a b and c d"),
+        ("<Sighs> <I>Oh</I> <font color=red>no</font>", "Sighs Oh no"),
+        ("< i >Oh< / i > <blink rate=2>no</blink><br/>yes", "Oh noyes"),
+        ("<c.yellow>Oh</c><00:00:01.500> <lang en>no</lang>", "Oh no"),
+    ],
+)
+def test_only_markup_is_removed_from_angle_brackets(tmp_path: Path, text: str, expected: str) -> None:
+    cue = srt(("00:00:01,000", "00:00:02,000", text))
+    assert read(tmp_path, cue).sentences[0].text == expected
+    (tmp_path / "lines.vtt").write_text(f"WEBVTT\n\n00:01.000 --> 00:02.000\n{text}\n")
+    assert read_subtitles(tmp_path / "lines.vtt").sentences[0].text == expected
+    assert read(tmp_path, ASS_HEAD + dialogue("0:00:01.00", "0:00:02.00", text), "lines.ass").sentences[
+        0
+    ].text == (expected)
+
+
+def joined(*parts: tuple[str, str]) -> str:
+    return "\n".join(f"WEBVTT\n{head}\n00:01.000 --> 00:02.000\n{text}\n" for head, text in parts)
+
+
+def test_joined_parts_are_moved_by_their_timestamp_map(tmp_path: Path) -> None:
+    first = 2**33 - 90_000 * 5  # the ticks restart within the second part
+    heads = [
+        f"X-TIMESTAMP-MAP=MPEGTS:{ticks % 2**33},LOCAL:00:00:00.000\n" for ticks in (first, first + 900_000)
+    ]
+    found = read(tmp_path, joined((heads[0], "One"), (heads[1], "Two")), "lines.vtt")
+    assert found.sentences == (Sentence(1.0, 2.0, "One"), Sentence(11.0, 12.0, "Two"))
+    assert found.notes == (
+        "lines.vtt, line 7: times of a joined part moved to those of the first by its X-TIMESTAMP-MAP",
+    )
+
+
+def test_joined_parts_whose_map_is_the_same_keep_their_times(tmp_path: Path) -> None:
+    head = "X-TIMESTAMP-MAP=LOCAL:00:00:00.000,MPEGTS:900000\n"
+    content = joined((head, "One"), (head, "One")) + "\n00:03.000 --> 00:04.000\nTwo.WEBVTT\n" + head
+    found = read(tmp_path, content + "\n00:05.000 --> 00:06.000\nThree", "lines.vtt")
+    assert found.sentences == (Sentence(1, 2, "One"), Sentence(3, 4, "Two ."), Sentence(5, 6, "Three"))
+    assert found.notes == ("lines.vtt, line 10: cue that a joined part repeats, dropped",)
+
+
+def test_joined_parts_with_local_times_and_no_map_are_noted(tmp_path: Path) -> None:
+    content = joined(("", "One")) + "\n00:05.000 --> 00:06.000\nTwo\n\n\ufeff" + joined(("", "Three"))
+    found = read(tmp_path, content, "lines.vtt")
+    assert [s.text for s in found.sentences] == ["One", "Three", "Two"]
+    assert "lines.vtt, line 9: the times of a joined part begin again" in found.notes[0]
+
+
+def test_whatever_is_dropped_is_noted_with_its_line(tmp_path: Path) -> None:
+    content = (
+        "intro\n\n1\n00:00:01,000 --> 00:00:02,000 Hello\nOne\n\n2\n00:00:xx,000 --> 00:00:04,000\nTwo\n\n"
+        "3\n00:00:05,000 --> 00:00:06,000 X1:10 X2:20\nThree\n\nname\n00:00:07,000 --> 00:00:08,000\nFour\n\n4\n"
+    )
+    found = read(tmp_path, content)
+    assert [s.text for s in found.sentences] == ["One", "Three", "Four"]
+    assert [note.removeprefix("lines.srt, ").split(",")[0] for note in found.notes] == [
+        "line 1: text that belongs to no times",
+        "line 4: text on the line of the times",
+        "line 8: times can't be read",
+        "line 15: text between a blank line and times",
+        "line 19: number of a cue without times",
+    ]
+
+
+def test_a_cue_within_a_comment_is_noted(tmp_path: Path) -> None:
+    content = "WEBVTT\n\nNOTE\n00:01.000 --> 00:02.000\nOne\n\n00:03.000 --> 00:04.000\nTwo\n"
+    found = read(tmp_path, content, "lines.vtt")
+    assert found == Subtitles((Sentence(3, 4, "Two"),), ("lines.vtt, line 4: cue within a comment, dropped",))
+
+
+def test_repaired_times_are_noted_with_their_lines(tmp_path: Path) -> None:
+    cues = [("00:00:05,000", "00:00:04,000", "One"), ("00:00:02,000", "00:00:03,000", "Two")]
+    found = read(tmp_path, srt(*cues))
+    assert "lines.srt, line 6: sentences were not in chronological order" in found.notes[0]
+    assert "lines.srt, line 2: 1 sentence without an end after the start" in found.notes[1]
+
+
+def test_an_ass_file_is_read_in_the_order_of_its_own_fields(tmp_path: Path) -> None:
+    content = (
+        "[Events]\nFormat: Start, End, Name, Text\nDialogue: 0:00:01.00,0:00:02.00,Leo,Hi, you\n"
+        "rest of it\nDialogue: now,0:00:02.00,Leo,Hi\n"
+    )
+    assert read(tmp_path, content, "lines.ass") == Subtitles(
+        (Sentence(1, 2, "Hi , you"),),
+        (
+            "lines.ass, line 4: neither a dialogue nor a comment, dropped",
+            "lines.ass, line 5: dialogue can't be read, dropped",
+        ),
+    )
+
+
+def test_events_that_are_spoken_of_do_not_make_an_ass_file(tmp_path: Path) -> None:
+    found = read(tmp_path, srt(("00:00:01,000", "00:00:02,000", "See [Events].")))
+    assert found.sentences == (Sentence(1, 2, "See Events ."),)
 
 
 @pytest.mark.parametrize(

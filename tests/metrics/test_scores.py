@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from samples.places import tvqa_plus_file
 from samples.predictions import (
@@ -18,6 +20,7 @@ from samples.predictions import (
     prediction,
     question,
     random_predictions,
+    shift,
 )
 from stage.annotation.predictions import (
     join_tables,
@@ -55,7 +58,10 @@ def test_questions_without_a_label_are_excluded_from_scores_that_need_it() -> No
 def test_predictions_without_any_annotated_word_have_no_grounding_score() -> None:
     assert grounding().grounding_map is None
     assert "the predictions contain no boxes" in " ".join(grounding().notes)
-    assert grounding(boxes("mia")).grounding_map == 0.0
+    assert grounding(boxes("mia")).grounding_map is None
+    assert grounding(boxes("mia")).to_json()["grounding_map"] is None
+    assert "the predictions contain no boxes" in " ".join(grounding(boxes("mia")).notes)
+    assert grounding(boxes("mia", (shift(MIA, 300), 0.9))).grounding_map == 0.0
 
 
 def test_no_predictions_give_no_scores() -> None:
@@ -70,6 +76,43 @@ def test_questions_without_a_prediction_do_not_count_and_are_noted() -> None:
     assert (scores.question_count, scores.qa_accuracy) == (1, 1.0)
     assert scores.per_class["mia"].n_positives == 1
     assert any("2 of 3 questions of the annotation have no prediction" in note for note in scores.notes)
+
+
+def test_a_missing_prediction_counts_as_wrong_if_asked() -> None:
+    made = [prediction(2, 0, (10, 20), boxes("mia", (MIA, 0.9)))]
+    scores = evaluate(made, [question(q) for q in (1, 2, 3, 4)], missing_is_wrong=True)
+    assert (scores.question_count, scores.annotated_count, scores.missing_as_wrong) == (4, 4, 3)
+    assert (scores.qa_accuracy, scores.temporal_miou, scores.answer_span_accuracy) == (0.25, 0.25, 0.25)
+    assert set(scores.recall.values()) == {0.25}
+    assert scores.per_class["mia"].n_positives == 4
+    assert scores.grounding_map == scores.per_class["mia"].ap == 0.25
+    assert scores.per_question_type["what"].count == 4
+    assert scores.to_json()["missing_counted_as_wrong"] == 3
+
+
+def test_without_any_prediction_all_are_wrong_if_asked() -> None:
+    scores = evaluate(
+        [], [question(1), question(2, answer_index=None, span=(0.0, 0.0))], missing_is_wrong=True
+    )
+    assert (scores.qa_accuracy, scores.temporal_miou, scores.grounding_map) == (0.0, 0.0, None)
+
+
+def test_complete_predictions_score_the_same_whether_missing_ones_count_or_not() -> None:
+    questions = many_questions()
+    made = random_predictions(questions)
+    assert evaluate(made, questions) == evaluate(made, questions, missing_is_wrong=True)
+
+
+@given(st.sets(st.integers(0, 29)))
+def test_the_share_of_right_answers_falls_with_the_missing_ones(kept: set[int]) -> None:
+    questions = many_questions()
+    made = [p for i, p in enumerate(random_predictions(questions)) if i in kept]
+    some, of_all = evaluate(made, questions), evaluate(made, questions, missing_is_wrong=True)
+    assert (some.question_count, some.annotated_count, some.missing_as_wrong) == (len(kept), 30, 0)
+    assert (of_all.question_count, of_all.missing_as_wrong) == (30, 30 - len(kept))
+    for name in ("qa_accuracy", "temporal_miou", "answer_span_accuracy"):
+        assert getattr(of_all, name) == pytest.approx((getattr(some, name) or 0.0) * len(kept) / 30)
+    assert (of_all.grounding_map or 0.0) <= (some.grounding_map or 0.0)
 
 
 def test_predictions_that_do_not_fit_the_annotation_are_refused() -> None:
@@ -126,6 +169,7 @@ def test_scores_of_a_real_prediction_file_are_those_of_the_authors_scorer() -> N
 def test_json_has_the_scores_and_nothing_else() -> None:
     made = grounding(boxes("mia", (MIA, 0.9))).to_json()
     assert list(made) == [
+        "scored_questions", "all_questions", "missing_counted_as_wrong",
         "qa_accuracy", "temporal_miou", "answer_span_accuracy", "grounding_map",
         "recall", "per_question_type", "per_class",
     ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import ClassVar
 
@@ -14,6 +15,7 @@ from stage.data.batch import Batch
 from stage.errors import InputError
 from stage.training.config import load_config
 from stage.training.loop import TrainingModule, train
+from stage.training.resuming import open_run
 
 
 def test_training_is_resumed_from_the_last_epoch_after_a_stop(sitcom_data: Path, tmp_path: Path) -> None:
@@ -48,6 +50,17 @@ def test_a_run_with_other_settings_is_not_resumed(sitcom_data: Path, tmp_path: P
     (out / "settings.json").unlink()
     with pytest.raises(InputError, match=r"settings\.json can't be read"):
         train(load_config(config), progress=False)
+
+
+@pytest.mark.parametrize("content", ['{"editor.tabSize": 4}', "[]", "{ // mine"])
+def test_another_file_named_as_the_settings_is_kept(tmp_path: Path, content: str) -> None:
+    (tmp_path / "settings.json").write_text(content, "utf-8")
+    with pytest.raises(InputError, match=r"settings\.json: exists and is of no run; choose another output"):
+        open_run(tmp_path, {"epochs": 3}, advice="choose another OUT")
+    assert (tmp_path / "settings.json").read_text("utf-8") == content
+    (tmp_path / "settings.json").write_text('{"epochs": 2, "old": 1}', "utf-8")
+    open_run(tmp_path, {"epochs": 3}, advice="choose another OUT")  # of a run that finished no epoch
+    assert json.loads((tmp_path / "settings.json").read_text("utf-8")) == {"epochs": 3}
 
 
 class Order(TrainingModule):

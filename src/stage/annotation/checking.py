@@ -1,10 +1,11 @@
-"""Checks of an annotation: missing labels, impossible boxes, duplicates."""
+"""Checks of an annotation: missing labels, impossible boxes, other units, duplicates."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from stage.annotation.box_units import doubts, fractions_message
 from stage.annotation.issues import Issues
 from stage.annotation.questions import question_from_entry, read_entries
 from stage.annotation.vocabulary import normalise_word
@@ -36,7 +37,17 @@ def check_annotation(path: Path) -> tuple[list[Question], Issues]:
         by_qid[question.qid] = question
         check_question(question, path, issues)
         check_labels(question, path, issues)
+    check_box_units(list(by_qid.values()), path, issues)
     return list(by_qid.values()), issues
+
+
+def check_box_units(questions: Sequence[Question], path: Path, issues: Issues) -> None:
+    """Report boxes that are, or may be, in other units than pixels."""
+    if message := fractions_message(questions):
+        issues.add("files of boxes that aren't in pixels", f"{path}: {message}")
+        return
+    for doubt in doubts(questions):
+        issues.add("files of boxes that may be in other units", f"{path}: {doubt}")
 
 
 def question_location(question: Question, path: Path) -> str:

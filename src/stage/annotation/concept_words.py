@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from stage.annotation.vocabulary import normalise_word
+
 # Grammatical words, which name nothing that can be seen.
 FUNCTION_WORDS = frozenset((
     "a", "about", "after", "all", "an", "and", "any", "are", "as", "at", "be", "because", "before",
@@ -25,9 +27,9 @@ def is_content_word(word: str) -> bool:
 def concept_words(text: str, known: Collection[str]) -> tuple[str, ...]:
     """Words of a text that name people and objects, in order, without duplicates.
 
-    known: the words (lower case) that a model was trained to ground. If a text has none of them, all of its
+    known: the words (normalised) that a model was trained to ground. If a text has none of them, all of its
     content words are returned.
     """
     words = list(dict.fromkeys(text.split()))
-    concepts = [word for word in words if word.lower() in known]
+    concepts = [word for word in words if normalise_word(word) in known]
     return tuple(concepts or [word for word in words if is_content_word(word)])

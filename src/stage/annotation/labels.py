@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from stage.annotation.vocabulary import fold_case
 from stage.geometry import Numbers, release_label_iou
 from stage.types import FRAMES_PER_SECOND, MODEL_STRIDE, Box, Question
 
@@ -58,12 +59,12 @@ def positive_regions(
     """
     positions: dict[str, list[int]] = {}
     for i, word in enumerate(words):
-        positions.setdefault(word.lower(), []).append(i)
+        positions.setdefault(fold_case(word), []).append(i)
     pairs = [
         (f, i, box)
         for f, boxes in enumerate(annotated)
         for box in boxes
-        for i in positions.get(box.label.lower(), ())
+        for i in positions.get(fold_case(box.label), ())
     ]
     counts = np.array([len(regions) for regions in detected])
     if not pairs or not counts.any():

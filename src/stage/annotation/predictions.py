@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from stage.annotation.vocabulary import normalise_word
 from stage.errors import InputError
-from stage.io import read_json, to_json, write_text
+from stage.io import OutputKind, read_json, starts_with, to_json, write_text
 from stage.types import Box, Prediction, WordBoxes
 
 Integers = npt.NDArray[np.int64]
@@ -25,6 +25,11 @@ Floats = npt.NDArray[np.float64]
 
 MAX_VALUE = 1e6
 """Scores and pixels of this size or larger, including infinity, are errors."""
+
+
+PREDICTION_FILE = OutputKind(
+    "a prediction file", lambda path: starts_with(path, r'\s*\{\s*"(ts_answer|raw_bbox)"\s*:')
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ from pathlib import Path
 from sys import intern
 from typing import Any
 
+from stage.annotation.box_units import refuse_fractions
 from stage.errors import InputError
-from stage.io import read_json, write_json
+from stage.io import OutputKind, read_json, write_json
 from stage.types import Box, Question
 from stage.wording import counted
 
@@ -21,16 +22,24 @@ DECIMALS = 6
 """Pixels are rounded to this many. Files contain widths, a Box right edges: thus coordinates survive a round trip."""
 
 
+def _is_annotation(path: Path) -> bool:
+    return all(isinstance(entry, dict) and "qid" in entry for entry in read_entries(path))
+
+
+ANNOTATION_FILE = OutputKind("an annotation file", _is_annotation)
+
+
 def read_questions(path: Path) -> list[Question]:
     """Questions of a .json (or .json.gz) list, or of .jsonl lines.
 
-    Raises InputError naming the file and the question that can't be read.
+    Raises InputError naming the file and the question that can't be read, or if the boxes are fractions of the frame.
     """
     questions = [question_from_entry(entry, i, path) for i, entry in enumerate(read_entries(path), 1)]
     qids = [q.qid for q in questions]
     if len(set(qids)) != len(qids):
         duplicate = next(qid for i, qid in enumerate(qids) if qid in qids[:i])
         raise InputError(f"{path}, question {duplicate}: occurs twice; every qid must be unique")
+    refuse_fractions(questions, path)
     return questions
 
 
@@ -163,7 +172,7 @@ def _rounded(pixels: float) -> int | float:
 
 def _read_lines(path: Path) -> list[Any]:
     try:
-        lines = path.read_text().splitlines()
+        lines = path.read_text("utf-8-sig").split("\n")  # not at U+2028, which a string may contain
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: can't be read ({error}); check the path") from None
     entries = []

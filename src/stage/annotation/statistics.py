@@ -13,10 +13,12 @@ from rich.table import Table
 
 from stage.annotation.checking import HEIGHT, WIDTH
 from stage.annotation.vocabulary import normalise_word
-from stage.io import writing_file
+from stage.io import BEGINNING, OutputKind, writing_file
 from stage.types import Question
 
 FRAME_AREA = WIDTH * HEIGHT
+PLOTS = ("boxes_by_category.png", "areas_and_spans.png")
+PLOT = OutputKind("a plot of this command", lambda path: b"Matplotlib" in path.read_bytes()[:BEGINNING])
 SHOWN_CATEGORIES = 60
 """The largest categories, which Figure 2 shows."""
 
@@ -109,7 +111,7 @@ def draw_statistics(counts: Statistics, folder: Path) -> list[Path]:
     longest = max(counts.span_seconds, default=0)
     right.hist(counts.span_seconds, bins=np.arange(0, longest + 2, 1).tolist(), color="#d1843b")
     right.set(xlabel="span length in seconds", ylabel="questions")
-    paths = [folder / "boxes_by_category.png", folder / "areas_and_spans.png"]
+    paths = [folder / name for name in PLOTS]
     for figure, path in zip((categories, shares), paths, strict=True):
         with writing_file(path) as partial:
             figure.savefig(partial, format="png", dpi=130)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -16,16 +17,29 @@ VOCABULARY_FILE = "word2idx.json"
 
 
 def normalise_word(word: str) -> str:
-    """A word or label as it is compared: in lower case with straight apostrophes."""
-    return word.lower().replace("’", "'").replace("‘", "'")
+    """A word or label as it is compared: in lower case and NFC, with straight apostrophes.
+
+    NFC, because files that were typed on macOS often write "ë" as two code points, and others as one.
+    """
+    return fold_case(word).replace("’", "'").replace("‘", "'")
+
+
+def fold_case(word: str) -> str:
+    """A word in lower case and NFC. Apostrophes stay apart: the release's training labels compare words so."""
+    if word.isascii():  # nearly all words, and this is called for every word of every frame
+        return word.lower()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", word).lower())
 
 
 def read_vocabulary(path: Path) -> dict[str, int]:
-    """Word -> id. Raises InputError if the file is not a JSON object of integers."""
+    """Word -> id, for words that are not in NFC also under their NFC form.
+
+    Raises InputError if the file is not a JSON object of integers.
+    """
     raw = read_json(path)
     if not isinstance(raw, dict) or not all(isinstance(i, int) for i in raw.values()):
         raise InputError(f"{path}: is not a vocabulary; it should map words to integers (word2idx.json)")
-    return raw
+    return {unicodedata.normalize("NFC", word): number for word, number in raw.items()} | raw
 
 
 def vocabulary_of(predictions: Path, given: Path | None = None) -> dict[str, int]:

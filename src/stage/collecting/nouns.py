@@ -8,17 +8,19 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from unicodedata import normalize
 
 from stage.annotation.questions import read_questions
 from stage.annotation.vocabulary import normalise_word
 from stage.collecting.tagging import Tagger
 from stage.errors import InputError
-from stage.io import write_text
+from stage.io import OutputKind, starts_with, write_text
 from stage.media.subtitles import tokenise
 from stage.types import Question
 
 COLUMNS = ["noun", "count", "visual"]
 VISUAL = {"yes": True, "no": False}
+NOUN_TABLE = OutputKind("a table of nouns", lambda path: starts_with(path, r"\ufeff?noun,count,visual\s"))
 REVIEWED_NOUNS = 600
 """The most frequent nouns, which the authors reviewed one by one (Sec. 3)."""
 
@@ -43,7 +45,10 @@ def read_tokenised_questions(path: Path) -> list[Question]:
 
 
 def nouns_of(question: Question, tagger: Tagger) -> list[str]:
-    """The nouns of a question and its right answer, as written and in order, with repetitions."""
+    """The nouns of a question and its right answer, as written and in order, with repetitions.
+
+    The tagger gets words in NFC, as its own were.
+    """
     texts = [question.text]
     if question.answer_index is not None:
         texts.append(question.answers[question.answer_index])
@@ -51,7 +56,7 @@ def nouns_of(question: Question, tagger: Tagger) -> list[str]:
     return [
         word
         for words in sentences
-        for word, noun in zip(words, tagger.nouns(words), strict=True)
+        for word, noun in zip(words, tagger.nouns([normalize("NFC", word) for word in words]), strict=True)
         if noun and any(map(str.isalnum, word))
     ]
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import torch
 
 from stage.errors import InputError, first_line
-from stage.features.pretrained import LOADING_ERRORS, download_progress
+from stage.features.pretrained import LOADING_ERRORS, download_progress, load_weights
 
 PACKAGED = "hanta"
 PACKAGE, PACKAGED_MODEL = "HanTa", "morphmodel_en.pgz"
@@ -77,7 +77,7 @@ class TransformersTagger:
     def load(cls, spec: str) -> TransformersTagger:
         """Load a model folder, or a model by its hub name (which alone uses the network).
 
-        Raises InputError if it is no token classifier, or has no tags of nouns.
+        Raises InputError if it is no token classifier, its weights are incomplete, or it has no tags of nouns.
         """
         local = Path(spec).is_dir()
         if not local and (Path(spec).is_absolute() or spec.startswith(".") or spec.count("/") > 1):
@@ -87,9 +87,7 @@ class TransformersTagger:
         try:
             with download_progress(local=local):
                 tokenizer = AutoTokenizer.from_pretrained(spec, local_files_only=local, use_fast=True)
-                model = AutoModelForTokenClassification.from_pretrained(
-                    spec, local_files_only=local, use_safetensors=True
-                )
+                model = load_weights(AutoModelForTokenClassification, spec, local=local)
         except LOADING_ERRORS as error:
             raise InputError(f"{spec}: no tagger could be loaded ({first_line(error)})") from None
         labels = [_tag(label) for label in model.config.id2label.values()]

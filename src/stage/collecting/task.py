@@ -15,10 +15,12 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from stage.annotation.labels import LAST_FRAME, frames_of_question
+from stage.annotation.vocabulary import normalise_word
 from stage.collecting.nouns import Noun, concepts_of
 from stage.collecting.submissions import FORMAT
 from stage.collecting.tagging import Tagger
 from stage.errors import InputError
+from stage.io import OutputKind, starts_with
 from stage.media.frame_folder import open_frames
 from stage.media.subtitles import read_subtitles, subtitles_of
 from stage.media.video import open_video
@@ -31,6 +33,16 @@ SCRIPTS = ("work.js", "spans.js", "boxes.js", "showing.js", "keys.js")
 LONGEST_SIDE = SETTINGS[0][0]
 BYTES_PER_IMAGE = 60_000
 """Average size of a JPEG: the page of a clip of one minute stays below 5 MB."""
+
+
+TASK_PAGE = OutputKind(
+    "an annotation page (HTML)",
+    lambda path: starts_with(
+        path, r'(?s)\s*<!DOCTYPE html>.*<meta name="generator" content="stage: annotation">'
+    ),
+    (".html",),
+)
+"""The marker is in task.html.jinja."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +175,7 @@ def _content(task: Task) -> dict[str, Any]:
 
 def _coloured(concepts: Sequence[str]) -> list[dict[str, Any]]:
     colours = word_colours(concepts)
-    return [{"label": word, "colour": colours[word.lower()]} for word in concepts]
+    return [{"label": word, "colour": colours[normalise_word(word)]} for word in concepts]
 
 
 def _sentences(

@@ -23,6 +23,14 @@ PANELS = {
     "Packaged models": ("detector", "remake"),
 }
 """Heading in `stage --help` -> its commands."""
+Overwrite = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite",
+        help="Replace the output file even if it is read by the command or is of another kind.",
+    ),
+]
+"""The option of commands that write a file (`stage.io.check_output`)."""
 COMMANDS = tuple(name for names in PANELS.values() for name in names)
 DISTRIBUTION = "stage-vqa"
 

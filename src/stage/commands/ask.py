@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from stage.commands import Overwrite
 from stage.types import FRAMES_PER_SECOND, Evidence
 
 
@@ -29,6 +30,7 @@ def ask(
         Path | None, typer.Option(help="Also write an evidence page to this file (.html).")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print answer and evidence as JSON.")] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Answer a question about a film, with evidence.
 
@@ -39,9 +41,13 @@ def ask(
     from stage.commands.progress import progress_bar
     from stage.inference.ask import Answerer, tokenise_question
     from stage.inference.evidence import to_json
+    from stage.io import check_output
     from stage.media.film import open_film
     from stage.page import frames_to_show, render, write_page
+    from stage.page.render import EVIDENCE_PAGE
 
+    if report:
+        check_output(report, EVIDENCE_PAGE, [video, *([subtitles] if subtitles else [])], overwrite)
     tokenise_question(question, answer)  # errors in the input are reported before the model is loaded
     video_and_subtitles = open_film(video, subtitles)
     answerer = Answerer.from_pretrained(model)
@@ -59,6 +65,8 @@ def ask(
 
 
 def _print_evidence(evidence: Evidence) -> None:
+    from stage.page.timeline import within
+
     console = Console(highlight=False, markup=False, emoji=False)
     table = Table(box=None, show_header=False, pad_edge=False)
     for i, text in enumerate(evidence.question.answers):
@@ -70,7 +78,7 @@ def _print_evidence(evidence: Evidence) -> None:
     start, end = evidence.prediction.span
     console.print(f"shown from {start:.1f} s to {end:.1f} s of {evidence.clip.duration:.1f} s")
     for word in evidence.concepts:
-        in_span = [m for m in evidence.moments if start <= m.time <= end]
+        in_span = [m for m in evidence.moments if within(m, evidence.prediction.span, evidence.clip)]
         grounded = [words for moment in in_span for words in moment.grounding if words.word == word]
         if grounded:
             best = max(grounded, key=lambda words: words.boxes[0].score)

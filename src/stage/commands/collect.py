@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stage.commands import Overwrite
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -38,6 +40,7 @@ def nouns(
         typer.Argument(metavar="OUT", help="Table to write (.csv); judgements in an existing one are kept."),
     ],
     tagger: TaggerName = "hanta",
+    overwrite: Overwrite = False,
 ) -> None:
     """List the nouns of the questions, to be judged visual or not.
 
@@ -46,6 +49,7 @@ def nouns(
     --nouns` asks for no boxes of them.
     """
     from stage.collecting.nouns import (
+        NOUN_TABLE,
         REVIEWED_NOUNS,
         count_nouns,
         merge_judgements,
@@ -55,9 +59,11 @@ def nouns(
         write_nouns,
     )
     from stage.collecting.tagging import load_tagger
+    from stage.io import check_output
     from stage.wording import counted
 
-    judged = read_nouns(out) if out.exists() else {}
+    check_output(out, NOUN_TABLE, [questions], overwrite)
+    judged = read_nouns(out) if out.exists() and NOUN_TABLE.matches(out) else {}
     counts = count_nouns(read_tokenised_questions(questions), load_tagger(tagger))
     nouns = merge_judgements(counts, judged)
     write_nouns(out, nouns)
@@ -90,6 +96,7 @@ def task(
         ),
     ] = None,
     tagger: TaggerName = "hanta",
+    overwrite: Overwrite = False,
 ) -> None:
     """Write the annotation pages, one per film.
 
@@ -98,8 +105,9 @@ def task(
     """
     from stage.collecting.nouns import read_nouns, read_tokenised_questions
     from stage.collecting.tagging import load_tagger
-    from stage.collecting.task import clip_name, make_task, open_clip, render_task, shown_frames
+    from stage.collecting.task import TASK_PAGE, clip_name, make_task, open_clip, render_task, shown_frames
     from stage.errors import InputError
+    from stage.io import check_output
     from stage.page import write_page
     from stage.wording import counted
 
@@ -113,6 +121,10 @@ def task(
         raise InputError(
             f"{questions}: no question is about {clip_name(films[0])}; name each film after its questions' vid_name"
         )
+    pages = {film: out if single else out / f"{clip_name(film)}.html" for film in wanted}
+    inputs = [questions, *films, *([nouns] if nouns else []), *([subtitles] if subtitles else [])]
+    for page in pages.values():
+        check_output(page, TASK_PAGE, inputs, overwrite)
     for film in films:
         if film not in wanted:
             print(f"{film}: skipped, no question is about it")
@@ -120,7 +132,7 @@ def task(
     for film in wanted:
         clip, images = open_clip(film, subtitles_of_clips)
         made = make_task(clip, images, all_questions, loaded_tagger, judged)
-        page = out if single else out / f"{clip.name}.html"
+        page = pages[film]
         write_page(page, render_task(made))
         shown = len(shown_frames(clip.frame_count))
         print(f"{page}: {counted(len(made.questions), 'question')}, {counted(shown, 'frame')}")
@@ -157,20 +169,19 @@ def merge(
     rest: Annotated[
         bool, typer.Option("--rest", help="Also write the questions without a submission, unchanged.")
     ] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Merge what annotators saved, and report their agreement.
 
     Submissions are checked against the questions first.
     """
-    from stage.annotation.questions import write_questions
+    from stage.annotation.questions import ANNOTATION_FILE, write_questions
     from stage.collecting.merging import merge as merged
     from stage.collecting.nouns import read_tokenised_questions
-    from stage.errors import InputError
-    from stage.io import read_json
+    from stage.io import check_output
     from stage.wording import counted
 
-    if out.exists() and not isinstance(read_json(out), list):
-        raise InputError(f"{out}: exists and is no annotation; the last argument is the file to write")
+    check_output(out, ANNOTATION_FILE, [questions, *submissions], overwrite)
     all_questions = read_tokenised_questions(questions)
     result = merged(all_questions, submissions, rest)
     write_questions(out, result.questions)

@@ -9,6 +9,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from stage.commands import Overwrite
+
 
 def compare(
     data: Annotated[Path, typer.Argument(metavar="DATA", help="A data folder with features.")],
@@ -18,6 +20,7 @@ def compare(
     out: Annotated[
         Path | None, typer.Option("--json", help="Also write all scores to this file, as JSON.")
     ] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Score several models on the same questions.
 
@@ -27,10 +30,13 @@ def compare(
     from stage.data.layouts import open_questions
     from stage.inference.model_folder import load_model
     from stage.inference.score import evaluate_model
-    from stage.io import write_json
+    from stage.io import check_output, write_json
     from stage.metrics import proposal_recall
+    from stage.metrics.scores import COMPARISON_FILE
     from stage.wording import counted
 
+    if out:
+        check_output(out, COMPARISON_FILE, overwrite=overwrite)
     opened = {}
     for spec in models:
         model = load_model(spec)

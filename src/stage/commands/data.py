@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stage.commands import Overwrite
+
 if TYPE_CHECKING:
     from stage.annotation.issues import Issues
     from stage.types import Question
@@ -27,11 +29,22 @@ def stats(
         Path | None,
         typer.Option(help="Folder for two plots: boxes by category; box areas and span lengths."),
     ] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Count questions, clips, annotated frames and boxes, by kind."""
     from stage.annotation.questions import read_questions
-    from stage.annotation.statistics import draw_statistics, print_statistics, statistics
+    from stage.annotation.statistics import (
+        PLOT,
+        PLOTS,
+        draw_statistics,
+        print_statistics,
+        statistics,
+    )
+    from stage.io import check_output
 
+    if plots:
+        for name in PLOTS:
+            check_output(plots / name, PLOT, [annotation], overwrite)
     counts = statistics(read_questions(annotation))
     print_statistics(counts, str(annotation))
     if plots:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from stage.commands import Overwrite
+
 DEMO_SEED = 77
 """Draws episodes that are in no published split."""
 
@@ -18,6 +20,7 @@ def demo(
     episodes: Annotated[int, typer.Option(min=1, help="Episodes to draw.")] = 2,
     questions: Annotated[int, typer.Option(min=1, help="Questions per episode.")] = 4,
     model: Annotated[str, typer.Option(help="A model folder, or the name of a packaged model.")] = "sitcom",
+    overwrite: Overwrite = False,
 ) -> None:
     """Draw sitcom episodes and answer questions about them.
 
@@ -26,10 +29,14 @@ def demo(
     """
     from stage.annotation.questions import read_questions
     from stage.inference.ask import Answerer
+    from stage.io import check_output
     from stage.page import frames_to_show, render, write_page
+    from stage.page.render import EVIDENCE_PAGE
     from stage.runtime.hardware import usable_cores
     from stage.sitcom.episodes import write_sitcom
 
+    page = out / "evidence.html"
+    check_output(page, EVIDENCE_PAGE, overwrite=overwrite)
     write_sitcom(out, "test", episodes, DEMO_SEED, usable_cores())
     all_questions = read_questions(out / "questions.json")
     answerer = Answerer.from_pretrained(model)
@@ -48,6 +55,5 @@ def demo(
             print(
                 f"{clip}: {question.text}\n  {evidence.answer}  ({verdict}; shown {start:.1f} to {end:.1f} s)"
             )
-    page = out / "evidence.html"
     write_page(page, render(entries, title="Questions about unseen episodes"))
     print(f"\n{correct} of {len(entries)} answers are right. Evidence page:\n{page.resolve()}")

@@ -14,7 +14,8 @@ def detector(
     seed: Annotated[int, typer.Option(help="Random seed of images and weights.")] = 0,
 ) -> None:
     """Train the small region detector on drawn sitcom scenes."""
-    from stage.training.detector import train_detector
+    from stage.training.detector import check_replaceable, train_detector
 
+    check_replaceable(out)
     trained = train_detector(out, images=pictures, seed=seed)
     print(f"{out}: detector {trained.name}; its scores are in {out / 'card.md'}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Annotated
@@ -11,8 +11,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from stage.commands import Overwrite
+
 if TYPE_CHECKING:
+    from stage.annotation.predictions import PredictionTable
     from stage.experiments.error_analysis import AnalysedAnswer, Outcome
+    from stage.types import Question
 
 
 def errors(
@@ -39,6 +43,10 @@ def errors(
     model: Annotated[
         str, typer.Option(help="The model that made the predictions, for the evidence pages.")
     ] = "sitcom",
+    all_questions: Annotated[
+        bool, typer.Option("--all", help="Count questions without a prediction as wrong.")
+    ] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Group answers by whether answer and moment are right.
 
@@ -48,34 +56,58 @@ def errors(
     from stage.annotation.questions import read_questions
     from stage.annotation.vocabulary import VOCABULARY_FILE, vocabulary_of
     from stage.errors import InputError
-    from stage.experiments.error_analysis import Outcome, analyse_answers, to_json
+    from stage.experiments.error_analysis import ERRORS_FILE, Outcome, analyse_answers, to_json
     from stage.experiments.error_analysis import examples as examples_of
-    from stage.io import write_json
+    from stage.experiments.error_pages import page_of
+    from stage.io import check_output, write_json
+    from stage.page.render import EVIDENCE_PAGE
 
     if data and not out:
         raise InputError("--data: evidence pages need a folder; give one with --out")
+    if out:
+        inputs = [predictions, annotation, vocabulary or predictions.parent / VOCABULARY_FILE]
+        check_output(out / "errors.json", ERRORS_FILE, inputs, overwrite)
+        for outcome in Outcome if data else ():
+            check_output(page_of(outcome, out), EVIDENCE_PAGE, inputs, overwrite)
     has_vocabulary = vocabulary or (predictions.parent / VOCABULARY_FILE).exists()
     words = vocabulary_of(predictions, vocabulary) if has_vocabulary else None
-    answers = analyse_answers(read_predictions(predictions), read_questions(annotation), words)
+    table, questions = read_predictions(predictions), read_questions(annotation)
+    answers = analyse_answers(table, questions, words, missing_is_wrong=all_questions)
     if not answers:
         raise InputError(f"{annotation}: no predicted question has a right answer and a span to compare with")
     selected = {outcome: examples_of(answers, outcome, examples) for outcome in Outcome}
     console = Console(highlight=False, markup=False)
-    console.print(_counts(answers))
+    console.print(_counts(answers, len(questions)))
+    for note in _notes(table, questions, all_questions):
+        console.print(f"note: {note}", style="yellow")
     for outcome, shown in selected.items():
         _print_examples(outcome, shown, console)
     if out:
-        write_json(out / "errors.json", to_json(answers))
+        write_json(out / "errors.json", to_json(answers, len(questions)))
         print(f"{out / 'errors.json'}: every question with its outcome")
     if out and data:
         _write_pages(selected, data, model, out)
 
 
-def _counts(answers: Sequence[AnalysedAnswer]) -> Table:
-    from stage.experiments.error_analysis import Outcome, counts_by_link, counts_by_type
+def _notes(table: PredictionTable, questions: Sequence[Question], all_questions: bool) -> Iterator[str]:
+    """Why questions of the annotation aren't among the outcomes."""
     from stage.wording import counted
 
-    table = Table(title=f"{counted(len(answers), 'question')}, in % of each row", title_justify="left")
+    total, predicted = len(questions), set(table.qid.tolist())
+    if (missing := total - len(predicted)) and not all_questions:
+        verbs = "has no prediction and isn't" if missing == 1 else "have no prediction and aren't"
+        yield f"{missing:,} of {counted(total, 'question')} {verbs} counted (with --all, as wrong)"
+    if unknown := sum(q.answer_index is None or q.span is None for q in questions):
+        verb = "has" if unknown == 1 else "have"
+        yield f"{unknown:,} of {counted(total, 'question')} {verb} no right answer or no span in the annotation"
+
+
+def _counts(answers: Sequence[AnalysedAnswer], total: int) -> Table:
+    from stage.experiments.error_analysis import Outcome, count_missing, counts_by_link, counts_by_type
+    from stage.metrics.printing import questions_scored
+
+    scored = questions_scored(len(answers), total, count_missing(answers))
+    table = Table(title=f"{scored}, in % of each row", title_justify="left")
     table.add_column("type, link")
     for outcome in Outcome:
         table.add_column(outcome.value, justify="right")
@@ -98,6 +130,7 @@ def _print_examples(outcome: Outcome, answers: Sequence[AnalysedAnswer], console
         content = answer.to_json()
         true = content["true_span"]
         console.print(f"  {content['qid']} ({content['clip']}): {content['question']}", soft_wrap=True)
+        assert answer.span is not None  # an example has a prediction
         console.print(
             f"    predicted: {content['chosen']} ({answer.span[0]:.1f} to {answer.span[1]:.1f} s)   "
             f"right: {content['right']} ({true[0]:.1f} to {true[1]:.1f} s)",

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from stage.commands import Overwrite
+
 
 def evaluate(
     predictions: Annotated[
@@ -24,21 +26,33 @@ def evaluate(
     out: Annotated[
         Path | None, typer.Option("--json", help="Also write all scores to this file, as JSON.")
     ] = None,
+    all_questions: Annotated[
+        bool, typer.Option("--all", help="Count questions without a prediction as wrong.")
+    ] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Score the answers, spans and boxes of a prediction file.
 
     Prints the paper's metrics, overall and by question type, and the words that
-    are grounded worst.
+    are grounded worst. Questions without a prediction aren't scored unless
+    --all is given.
     """
     from stage.annotation.predictions import read_predictions
     from stage.annotation.questions import read_questions
-    from stage.annotation.vocabulary import vocabulary_of
-    from stage.io import write_json
+    from stage.annotation.vocabulary import VOCABULARY_FILE, vocabulary_of
+    from stage.io import check_output, write_json
     from stage.metrics import evaluate as score
     from stage.metrics import print_scores
+    from stage.metrics.scores import SCORES_FILE
 
+    if out:
+        inputs = [predictions, annotation, vocabulary or predictions.parent / VOCABULARY_FILE]
+        check_output(out, SCORES_FILE, inputs, overwrite)
     scores = score(
-        read_predictions(predictions), read_questions(annotation), vocabulary_of(predictions, vocabulary)
+        read_predictions(predictions),
+        read_questions(annotation),
+        vocabulary_of(predictions, vocabulary),
+        missing_is_wrong=all_questions,
     )
     print_scores(scores)
     if out:

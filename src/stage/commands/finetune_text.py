@@ -27,8 +27,9 @@ def finetune_text(
     sentences. An interrupted run is resumed.
     """
     from stage.data.layouts.registry import read_annotation
-    from stage.training.text_encoder import finetune
+    from stage.training.text_encoder import check_replaceable, finetune
 
+    check_replaceable(out, text)
     questions, clips = read_annotation(data)
     before, after = finetune(
         text,

@@ -28,13 +28,12 @@ def import_(
 
     Only the weights are read: code in the checkpoint is never run.
     """
+    from stage.inference.model_folder import check_replaceable, save_model
     from stage.model.stage import Stage
     from stage.release.checkpoint import import_checkpoint
 
+    check_replaceable(out)
     model = import_checkpoint(checkpoint, opt, concepts)
-
-    from stage.inference.model_folder import save_model
-
     save_model(
         model, out, card=f"# STAGE, imported\n\n- from: {checkpoint.name}, a checkpoint of the release\n"
     )

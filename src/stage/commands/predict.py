@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from stage.commands import Overwrite
+
 
 def predict(
     data: Annotated[Path, typer.Argument(metavar="DATA", help="A data folder with features.")],
@@ -31,28 +33,29 @@ def predict(
             "for thousands of questions; a few answers may differ from those in float32.",
         ),
     ] = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Predict answers, spans and boxes for a set of questions.
 
     The file has the format of the leaderboard's submissions; `stage evaluate`
     scores it.
     """
-    from stage.annotation.predictions import write_predictions
+    from stage.annotation.predictions import PREDICTION_FILE, write_predictions
     from stage.annotation.vocabulary import VOCABULARY_FILE, extend_vocabulary, read_vocabulary
     from stage.data.layouts import open_questions
     from stage.inference.model_folder import load_model
     from stage.inference.score import predict_all
-    from stage.io import check_writable
+    from stage.io import check_output
     from stage.model.ops.compiled import compile_or_warn
     from stage.runtime.hardware import best_device
     from stage.wording import counted
 
+    check_output(out, PREDICTION_FILE, [vocabulary or out.parent / VOCABULARY_FILE], overwrite)
     loaded = load_model(model)
     questions = open_questions(data, loaded.limits)
     loaded.check_features(questions.source.attributes, questions.name)
     for note in questions.notes:
         print(f"{questions.name}: {note}", file=sys.stderr)
-    check_writable(out)
     if vocabulary is None:
         words = extend_vocabulary(out.parent / VOCABULARY_FILE, questions.questions)
     else:

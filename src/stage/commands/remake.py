@@ -81,14 +81,14 @@ def _add_scores(runs: Path) -> None:
     from stage.io import write_text
     from stage.sitcom.benchmark.splits import SPLITS
 
-    scores_by_model = json.loads((runs / "scores.json").read_text())
+    scores_by_model = json.loads((runs / "scores.json").read_text("utf-8"))
     episodes = SPLITS["test"].episodes
     for name in VARIANTS:
         folder = runs / name / "model"
         scores = scores_by_model[str(folder)]
         shares = {key: scores[key] for key in SHOWN_SCORES if scores[key] is not None}
         line = ", ".join(f"{key} {100 * share:.2f} %" for key, share in shares.items())
-        card = (folder / CARD).read_text().partition("- scores")[0]
+        card = (folder / CARD).read_text("utf-8").partition("- scores")[0]
         write_text(folder / CARD, f"{card}- scores on {episodes} unseen test episodes: {line}\n")
 
 

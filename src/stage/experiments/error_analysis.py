@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -13,9 +14,11 @@ import numpy as np
 from stage.annotation.predictions import PredictedBoxes, PredictionTable
 from stage.annotation.vocabulary import normalise_word
 from stage.geometry import voc_iou
+from stage.io import OutputKind, read_json
 from stage.metrics import evaluate
-from stage.metrics.answers import ANSWER_SPAN_IOU, QUESTION_TYPES, compare, question_type
+from stage.metrics.answers import ANSWER_SPAN_IOU, QUESTION_TYPES, question_type
 from stage.metrics.grounding import TRUE_POSITIVE_IOU
+from stage.metrics.scores import compare_predictions
 from stage.types import Question
 
 LINK_WORDS = ("when", "before", "after")
@@ -37,9 +40,9 @@ class AnalysedAnswer:
 
     question: Question
     outcome: Outcome
-    answer_index: int
-    """Of the predicted answer."""
-    span: tuple[float, float]
+    answer_index: int | None
+    """Of the predicted answer; None if the question has no prediction, which counts as wrong."""
+    span: tuple[float, float] | None
     """Predicted span of that answer, in seconds."""
     iou: float
     """IoU of the predicted and the true span."""
@@ -66,7 +69,7 @@ class AnalysedAnswer:
             "cause": self.outcome.value,
             "question": q.text,
             "answers": list(q.answers),
-            "chosen": q.answers[self.answer_index],
+            "chosen": None if self.answer_index is None else q.answers[self.answer_index],
             "right": q.answers[q.answer_index],
             "predicted_span": self.span,
             "true_span": q.span,
@@ -75,35 +78,54 @@ class AnalysedAnswer:
         }
 
 
+def _is_error_analysis(path: Path) -> bool:
+    content = read_json(path)
+    return isinstance(content, dict) and {"counts", "counts_by_link", "questions"} <= content.keys()
+
+
+ERRORS_FILE = OutputKind("an error analysis", _is_error_analysis)
+
+
 def link_word(text: str) -> str:
     """The word that locates a question in time: its last "when", "before" or "after", or "no link"."""
     return next((word for word in reversed(text.lower().split()) if word in LINK_WORDS), NO_LINK)
 
 
 def analyse_answers(
-    table: PredictionTable, questions: Sequence[Question], vocabulary: Mapping[str, int] | None = None
+    table: PredictionTable,
+    questions: Sequence[Question],
+    vocabulary: Mapping[str, int] | None = None,
+    *,
+    missing_is_wrong: bool = False,
 ) -> list[AnalysedAnswer]:
     """The predicted questions that have a right answer and a true span, in the annotation's order.
 
-    vocabulary: word -> its number in the predicted boxes; without one, boxes aren't analysed. Raises InputError for
-    predictions of other questions.
+    vocabulary: word -> its number in the predicted boxes; without one, boxes aren't analysed. missing_is_wrong: also
+    the questions without a prediction, as wrong answers at the wrong moment. Raises InputError as `evaluate` does.
     """
-    evaluate(table, questions)  # raises the InputError
+    evaluate(
+        table if vocabulary else replace(table, boxes=None), questions, vocabulary
+    )  # raises the InputError
     row = {qid: i for i, qid in enumerate(table.qid.tolist())}
-    known = [q for q in questions if q.qid in row and q.answer_index is not None and q.span is not None]
-    rows = np.array([row[q.qid] for q in known], np.int64)
-    correctness = compare(table.answer[rows], table.span[rows], known)
-    boxes = _BoxesByQuestion(table.boxes, vocabulary) if table.boxes is not None and vocabulary else None
+    known = [
+        q
+        for q in questions
+        if (missing_is_wrong or q.qid in row) and q.answer_index is not None and q.span is not None
+    ]
+    correctness = compare_predictions(table, known)
+    rows = [row.get(q.qid) for q in known]
+    grounded = table.boxes is not None and len(table.boxes) > 0
+    boxes = _BoxesByQuestion(table.boxes, vocabulary) if table.boxes and grounded and vocabulary else None
     return [
         AnalysedAnswer(
             question,
             _outcome(bool(correctness.right[i]), bool(correctness.iou[i] >= ANSWER_SPAN_IOU)),
-            int(table.answer[rows[i]]),
-            (float(table.span[rows[i], 0]), float(table.span[rows[i], 1])),
+            None if at is None else int(table.answer[at]),
+            None if at is None else (float(table.span[at, 0]), float(table.span[at, 1])),
             float(correctness.iou[i]),
             boxes.recall(question) if boxes else None,
         )
-        for i, question in enumerate(known)
+        for i, (question, at) in enumerate(zip(known, rows, strict=True))
     ]
 
 
@@ -157,17 +179,32 @@ def counts_by_link(answers: Iterable[AnalysedAnswer]) -> dict[str, dict[Outcome,
 
 
 def examples(answers: Sequence[AnalysedAnswer], outcome: Outcome, count: int) -> list[AnalysedAnswer]:
-    """At most `count` answers with an outcome, evenly spaced in their order so that none is picked by hand."""
-    matching = [answer for answer in answers if answer.outcome is outcome]
+    """At most `count` predicted answers with an outcome, evenly spaced so that none is picked by hand."""
+    matching = [answer for answer in answers if answer.outcome is outcome and answer.answer_index is not None]
     if len(matching) <= count:
         return matching
     return [matching[i * len(matching) // count] for i in range(count)]
 
 
-def to_json(answers: Sequence[AnalysedAnswer]) -> dict[str, Any]:
-    """Counts by question type and by link word, and every question, as plain values for a JSON file."""
+def count_missing(answers: Iterable[AnalysedAnswer]) -> int:
+    """The number of analysed questions without a prediction."""
+    return sum(answer.answer_index is None for answer in answers)
+
+
+def to_json(answers: Sequence[AnalysedAnswer], annotated_count: int | None = None) -> dict[str, Any]:
+    """Counts by question type and by link word, and every question, as plain values for a JSON file.
+
+    annotated_count: the number of questions of the annotation; by default all of them are analysed.
+    """
     by_type, by_link = (
         {name: {outcome.value: n for outcome, n in row.items()} for name, row in rows.items()}
         for rows in (counts_by_type(answers), counts_by_link(answers))
     )
-    return {"counts": by_type, "counts_by_link": by_link, "questions": [a.to_json() for a in answers]}
+    return {
+        "scored_questions": len(answers),
+        "all_questions": len(answers) if annotated_count is None else annotated_count,
+        "missing_counted_as_wrong": count_missing(answers),
+        "counts": by_type,
+        "counts_by_link": by_link,
+        "questions": [a.to_json() for a in answers],
+    }

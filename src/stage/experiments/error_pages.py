@@ -43,11 +43,16 @@ def write_pages(
     paths = []
     for outcome, of_outcome in examples.items():
         if of_outcome:
-            path = out / f"{outcome.name.lower()}.html"
+            path = page_of(outcome, out)
             title = outcome.value[0].upper() + outcome.value[1:]
             write_page(path, render([entries[answer.question.qid] for answer in of_outcome], title=title))
             paths.append(path)
     return paths, differences(answers, entries)
+
+
+def page_of(outcome: Outcome, out: Path) -> Path:
+    """The page of an outcome's examples."""
+    return out / f"{outcome.name.lower()}.html"
 
 
 def _ask(answerer: Answerer, film: Path, answers: Sequence[AnalysedAnswer]) -> dict[int, Entry]:
@@ -66,6 +71,8 @@ def differences(answers: Sequence[AnalysedAnswer], entries: Mapping[int, Entry])
     for answer in answers:
         evidence = entries[answer.question.qid][0]
         prefix = f"question {answer.question.qid}: the prediction file says"
+        if answer.answer_index is None or answer.span is None:
+            continue
         if evidence.prediction.answer_index != answer.answer_index:
             in_file = answer.question.answers[answer.answer_index]
             notes.append(

@@ -1,4 +1,11 @@
-"""Names of encoders and detectors: what stores, model folders and users call them."""
+"""Names of encoders and detectors: what stores, model folders and users call them.
+
+A model in a file or folder is named PATH@DIGEST: its absolute path with symbolic links resolved, and the first 12
+hexadecimal digits of the SHA-256 of its weights. So every spelling of a path gives the same name. The digest
+identifies the features and the path says where to find the model: two names with the same digest are names of the
+same model, also if its folder has moved or an older version stored a relative path. Other names (of the hub, of the
+authors' features) are compared as they are.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +19,36 @@ VISUAL_CONCEPTS = "concepts:"
 """Prefix of the names of visual concepts; the name of their text encoder follows."""
 RELEASED_TEXT, RELEASED_REGIONS = "tvqa-release/text", "tvqa-release/regions"
 """The authors' released features. They exist as files only and can't be computed from a film."""
+DIGEST = re.compile(r"@([0-9a-f]{12})$")
+
+
+def name_of_file(path: Path, digest: str) -> str:
+    """The name of the model in a file or folder. digest: SHA-256 of its weights, in hexadecimal."""
+    return f"{path.resolve()}@{digest[:12]}"
 
 
 def without_digest(name: str) -> str:
     """What an encoder or detector is loaded from: its name without the digest, "minilm" for "minilm@53aa51172d14"."""
-    return name if Path(name).exists() else re.sub(r"@[0-9a-f]{12}$", "", name)
+    return name if Path(name).exists() else DIGEST.sub("", name)
+
+
+def digest_in(name: str) -> str | None:
+    """The digest in a name, "53aa51172d14" for "minilm@53aa51172d14"; None for other names."""
+    found = DIGEST.search(name)
+    return found[1] if found else None
+
+
+def same_model(first: str, second: str) -> bool:
+    """Whether two names are of the same encoder or detector, that is of the same features."""
+    if first.startswith(VISUAL_CONCEPTS) != second.startswith(VISUAL_CONCEPTS):
+        return False
+    return first == second or digest_in(first) == digest_in(second) is not None
+
+
+def current_name(stored: str, given: str) -> str:
+    """Of two names of the same model, the one to store: where it is now. A packaged model keeps its name.
+
+    given: the name of the model as loaded, or an empty string if it isn't.
+    """
+    kind = DIGEST.sub("", stored.removeprefix(VISUAL_CONCEPTS))
+    return stored if not given or kind in (PACKAGED_BERT, PACKAGED_DETECTOR) else given

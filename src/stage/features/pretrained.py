@@ -1,14 +1,24 @@
-"""Loading Hugging Face models: what can fail, and progress of downloads."""
+"""Loading Hugging Face models: what can fail, missing weights, progress of downloads."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from typing import Any
 
+import torch
 from safetensors import SafetensorError
+
+from stage.errors import InputError
 
 LOADING_ERRORS = (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError)
 """What transformers and safetensors raise for a model that is missing, incomplete or of the wrong type."""
+BUFFERS = frozenset(("position_ids", "token_type_ids", "num_batches_tracked", "inv_freq"))
+"""Buffers that some versions of transformers save and others don't. Their values are never learned."""
+POOLER = "pooler"
+"""The layer after the last one that some tasks use. No encoder of this project reads it."""
+NAMED_KEYS = 3
+"""Most weights of each kind that a message names."""
 
 
 @contextmanager
@@ -24,3 +34,66 @@ def download_progress(*, local: bool) -> Iterator[None]:
     finally:
         if bars:
             logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def load_weights(model_class: Any, source: str, *, local: bool, optional: Collection[str] = ()) -> Any:
+    """Load a model in float32 from safetensors, with every weight from its checkpoint.
+
+    transformers initialises missing weights randomly and ignores unexpected ones; here both are errors. Weights of
+    a head that this class of model doesn't have are ignored: that for masked words when only the encoder is loaded.
+
+    optional: names of modules whose weights may be missing. The checkpoint's precision doesn't matter: half
+    precision is converted to float32, so that CPU and GPU give the same features.
+
+    Raises InputError if weights are missing, unexpected or of another shape, and LOADING_ERRORS.
+    """
+    from transformers.utils import logging
+
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # missing weights are reported below
+    try:
+        model, report = model_class.from_pretrained(
+            source, local_files_only=local, use_safetensors=True, dtype=torch.float32, output_loading_info=True,
+            ignore_mismatched_sizes=True,
+        )  # fmt: skip
+    finally:
+        logging.set_verbosity(verbosity)
+    faults = _faults(model, report, optional)
+    if faults:
+        prefixed = any(key.startswith("module.") for key in report["unexpected_keys"])
+        remedy = (
+            'remove the prefix "module." from its keys' if prefixed else "save it with save_pretrained again"
+        )
+        raise InputError(
+            f"{source}: the weights are not those of a {type(model).__name__} as in its config.json: "
+            f"{'; '.join(faults)}; {remedy}, or use another model"
+        )
+    return model
+
+
+def _faults(model: Any, report: dict[str, Any], optional: Collection[str]) -> list[str]:
+    """What is wrong with a checkpoint, by the loading info of transformers."""
+    missing = [key for key in report["missing_keys"] if not {*optional, *BUFFERS} & set(key.split("."))]
+    unexpected = [key for key in report["unexpected_keys"] if missing or not _is_unused(model, key)]
+    faults = [
+        f"{len(keys)} {what} ({', '.join(sorted(keys)[:NAMED_KEYS])}{', ..' if len(keys) > NAMED_KEYS else ''})"
+        for what, keys in (("missing", missing), ("unexpected", unexpected))
+        if keys
+    ]
+    for key, found, expected in sorted(report["mismatched_keys"])[:NAMED_KEYS]:
+        faults.append(f"{key} is {_shape(found)}, not {_shape(expected)}")
+    return faults
+
+
+def _is_unused(model: Any, key: str) -> bool:
+    """Whether an unexpected weight is of a part that this model doesn't have: another task's head, or a buffer."""
+    parts = key.split(".")
+    body = getattr(model, model.base_model_prefix, model)
+    modules = {name for part in (model, body) for name, _ in part.named_children()} | {
+        model.base_model_prefix
+    }
+    return parts[-1] in BUFFERS or POOLER in parts or parts[0] not in modules
+
+
+def _shape(sizes: Collection[int]) -> str:
+    return " x ".join(map(str, sizes)) or "a scalar"

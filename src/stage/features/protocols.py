@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal, Protocol
 
 from stage.errors import InputError
+from stage.features.names import current_name, same_model
 from stage.types import Array, Clip, Image, Question, Regions
 
 REGIONS_PER_FRAME = 20
@@ -21,7 +22,7 @@ class TextEncoder(Protocol):
 
     @property
     def name(self) -> str:
-        """Identifies the vectors: encoders with the same name give the same. `load_text_encoder` accepts it."""
+        """Identifies the vectors, see `stage.features.names`. `load_text_encoder` accepts it."""
 
     @property
     def dim(self) -> int:
@@ -36,7 +37,7 @@ class RegionDetector(Protocol):
 
     @property
     def name(self) -> str:
-        """Identifies the features: detectors with the same name give the same. `load_detector` accepts it."""
+        """Identifies the features, see `stage.features.names`. `load_detector` accepts it."""
 
     @property
     def dim(self) -> int:
@@ -62,13 +63,15 @@ class FeatureAttributes:
 
     def joined(self, other: FeatureAttributes, path: Path) -> FeatureAttributes:
         """The union of both. path: of the store. Raises InputError if encoders or detectors differ."""
-        if any(a and b and a != b for a, b in ((self.text, other.text), (self.regions, other.regions))):
+        named = ((self.text, other.text), (self.regions, other.regions))
+        if any(a and b and not same_model(a, b) for a, b in named):
             raise InputError(
                 f"{path}: contains features of {self.text or 'no words'} and {self.regions or 'no regions'}, not of "
                 f"{other.text or 'words'} and {other.regions or 'regions'}; remove it to compute them again"
             )
         text, regions = (self if self.text else other), (self if self.regions else other)
-        return FeatureAttributes(text.text, text.text_dim, regions.regions, regions.region_dim, text.found_by)
+        text_name, regions_name = (current_name(stored, given) for stored, given in named)
+        return FeatureAttributes(text_name, text.text_dim, regions_name, regions.region_dim, text.found_by)
 
     @property
     def digest(self) -> str:

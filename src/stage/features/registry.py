@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeVar
 
 from stage.errors import InputError
 from stage.features.names import (
@@ -12,25 +13,32 @@ from stage.features.names import (
     PACKAGED_GLOVE_NAME,
     RELEASED_REGIONS,
     VISUAL_CONCEPTS,
+    digest_in,
     without_digest,
 )
 from stage.features.protocols import RegionDetector, TextEncoder
+
+Named = TypeVar("Named", TextEncoder, RegionDetector)
 
 
 def load_text_encoder(spec: str) -> TextEncoder:
     """Load the packaged BERT ("minilm") or GloVe ("glove"), a GloVe text file, or a BERT folder or hub name.
 
     An encoder's `name` is also a valid spec. Only a hub name uses the network. Raises InputError if there is no
-    such encoder.
+    such encoder, or that of a name with a digest has other weights now.
     """
     kind = PACKAGED_GLOVE if spec == PACKAGED_GLOVE_NAME else without_digest(spec)
+    if kind not in (PACKAGED_GLOVE, PACKAGED_BERT):
+        kind = _located(spec)
     if kind == PACKAGED_GLOVE or Path(kind).is_file():
         from stage.features.text.glove import GloveEncoder
 
-        return GloveEncoder.packaged() if kind == PACKAGED_GLOVE else GloveEncoder.read(Path(kind))
+        if kind == PACKAGED_GLOVE:
+            return GloveEncoder.packaged()
+        return _checked(GloveEncoder.read(Path(kind)), spec)
     from stage.features.text.bert import BertEncoder
 
-    return BertEncoder.packaged() if kind == PACKAGED_BERT else BertEncoder.load(kind)
+    return BertEncoder.packaged() if kind == PACKAGED_BERT else _checked(BertEncoder.load(kind), spec)
 
 
 def load_detector(spec: str) -> RegionDetector:
@@ -56,4 +64,31 @@ def load_detector(spec: str) -> RegionDetector:
         return StageDetector.packaged()
     from stage.features.regions.transformers_detector import TransformersDetector
 
-    return TransformersDetector.load(without_digest(spec))
+    return _checked(TransformersDetector.load(_located(spec)), spec)
+
+
+def _located(spec: str) -> str:
+    """The path or hub name to load. A model whose path is gone is looked for in the current folder by its last part.
+
+    Raises InputError if a name with a digest is of no file or folder: it was one, so it can't be on the hub.
+    """
+    source = without_digest(spec)
+    if Path(source).exists() or source == spec:
+        return source
+    moved = Path(source).name
+    if moved and Path(moved).exists():  # its digest is compared when it is loaded
+        return moved
+    raise InputError(
+        f"{spec}: {source} does not exist any more; move it back, or start from the folder that contains {moved}"
+    )
+
+
+def _checked(loaded: Named, spec: str) -> Named:
+    """Raises InputError if `spec` is a name with a digest that is not the one of what was loaded."""
+    expected = None if Path(spec).exists() else digest_in(spec)
+    if expected and expected != digest_in(loaded.name):
+        raise InputError(
+            f"{spec}: the weights in {without_digest(loaded.name)} are others now ({digest_in(loaded.name)}); "
+            f"restore them, or use that model as {without_digest(loaded.name)} and compute its features again"
+        )
+    return loaded

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from stage.annotation.concept_words import concept_words, is_content_word
+from stage.annotation.vocabulary import normalise_word
 from stage.data.examples import Example
 from stage.inference.predict import grounded_words, make_predictions
 from stage.model.outputs import BatchPrediction
@@ -88,7 +89,7 @@ def make_evidence(
     notes: tuple[str, ...],
 ) -> Evidence:
     """The evidence for the only question of a batch: its prediction, and grounding and attention in each frame."""
-    known = frozenset(known_concepts)
+    known = frozenset(map(normalise_word, known_concepts))
     prediction = clamp_spans(make_predictions(batch_prediction, [example], known)[0], clip)
     k = prediction.answer_index
     concepts = concept_words(example.question.hypotheses[k], known)
@@ -100,8 +101,8 @@ def make_evidence(
     for t, frame in enumerate(example.frames):
         grounding: tuple[WordBoxes, ...] = ()
         if region_scores is not None:
-            lowered = frozenset(c.lower() for c in concepts)
-            words = grounded_words(example, region_scores[0].float().cpu().numpy(), [t], lowered, [k])
+            normalised = frozenset(map(normalise_word, concepts))
+            words = grounded_words(example, region_scores[0].float().cpu().numpy(), [t], normalised, [k])
             grounding = tuple(w for w in words if w.boxes)
         attended = (
             attended_sentences(example, clip, subtitle_scores[0, t, k].float().cpu().numpy(), t, k)

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save
 
 from stage.data.examples import Limits
 from stage.errors import InputError
-from stage.features.names import PACKAGED_BERT, PACKAGED_DETECTOR
+from stage.features.names import PACKAGED_BERT, PACKAGED_DETECTOR, same_model
 from stage.features.projection import Projections
 from stage.io import writing_folder
 from stage.model.baselines.longest import Longest
@@ -84,7 +84,7 @@ class TrainedModel:
             region_dim = projection.mean.size if projection else config.region_dim
             sizes += [("region features", region_dim, given.region_dim)]
         for trained_on, encoder in encoders:
-            if trained_on != encoder:
+            if not same_model(trained_on, encoder):
                 raise InputError(
                     f"{where}: has features of {encoder}, but the model {self.name} was trained on those of "
                     f"{trained_on}; extract features with the model's encoders, or train a model on these"
@@ -104,9 +104,9 @@ def save_model(model: TrainedModel, folder: Path, card: str = "") -> None:
     """
     check_replaceable(folder)
     with writing_folder(folder) as partial:
-        (partial / CONFIG).write_text(_config_json(model))
+        (partial / CONFIG).write_text(_config_json(model), "utf-8")
         if card:
-            (partial / CARD).write_text(card)
+            (partial / CARD).write_text(card, "utf-8")
         (partial / WEIGHTS).write_bytes(save(_tensors(model)))
 
 
@@ -129,7 +129,7 @@ def export_model(model: TrainedModel, folder: Path) -> None:
         raise InputError(f"{folder}: exists and is no exported model; choose another folder")
     check_replaceable(folder)
     with writing_folder(folder) as partial:
-        (partial / CONFIG).write_text(_config_json(model))
+        (partial / CONFIG).write_text(_config_json(model), "utf-8")
         (partial / WEIGHTS).write_bytes(save(_projection_tensors(model)))
         export_graphs(system, partial)
 
@@ -173,7 +173,7 @@ def load_model(spec: str | Path) -> TrainedModel:
             f"{spec}: no such model; give a model folder or the name of a packaged model ({known})"
         )
     try:
-        stored = _StoredConfig.model_validate_json((folder / CONFIG).read_text())
+        stored = _StoredConfig.model_validate_json((folder / CONFIG).read_text("utf-8"))
         tensors = load_file(folder / WEIGHTS)
         system = _load_system(folder, stored.stage, _with_prefix(tensors, SYSTEM_PREFIX))
         arrays = {name: value.numpy() for name, value in _with_prefix(tensors, PROJECTION_PREFIX).items()}

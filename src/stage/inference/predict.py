@@ -8,6 +8,7 @@ import torch
 
 from stage.annotation.concept_words import is_content_word
 from stage.annotation.labels import span_in_seconds
+from stage.annotation.vocabulary import normalise_word
 from stage.data.batch import Batch
 from stage.data.examples import Example, collate
 from stage.model.build import VideoQASystem
@@ -39,7 +40,7 @@ def make_predictions(
 ) -> list[Prediction]:
     """One prediction per example, with boxes in the annotated frames.
 
-    concepts: the words to ground (lower case); all content words if there are none. for_scores: boxes of the right
+    concepts: the words to ground (normalised); all content words if there are none. for_scores: boxes of the right
     hypothesis only, the only ones that are scored.
     """
     probabilities = batch_prediction.logits.softmax(-1).tolist()
@@ -78,7 +79,7 @@ def grounded_words(
 ) -> Iterable[WordBoxes]:
     """The boxes of concept words, for some hypotheses (indices) in some frames (positions in the example).
 
-    scores: (T, K, L_h, N_o) attention scores of hypothesis words and regions. concepts: lower case; all content words
+    scores: (T, K, L_h, N_o) attention scores of hypothesis words and regions. concepts: normalised; all content words
     if there are none. Words without a score above SCORE_THRESHOLD are included, without boxes.
     """
     for t in positions:
@@ -88,7 +89,7 @@ def grounded_words(
                 continue
             words = hypothesis.split()[: len(example.hypotheses[k])]
             for i, word in enumerate(words):
-                if word.lower() in concepts if concepts else is_content_word(word):
+                if normalise_word(word) in concepts if concepts else is_content_word(word):
                     word_scores = scores[t, k, i, : len(regions)]
                     boxes = sorted(
                         (

@@ -9,7 +9,7 @@ from itertools import chain
 import torch
 
 from stage.annotation.predictions import PredictionTable, join_tables, tabulate_predictions
-from stage.annotation.vocabulary import build_vocabulary
+from stage.annotation.vocabulary import build_vocabulary, normalise_word
 from stage.data.loading import inference_loader
 from stage.data.question_set import QuestionSet
 from stage.inference.model_folder import TrainedModel
@@ -49,7 +49,7 @@ def _predict_batches(
     device: str | None = None,
 ) -> Iterator[list[Prediction]]:
     questions.projections = model.projections
-    concepts = set(model.concepts)
+    concepts = set(map(normalise_word, model.concepts))
     system = model.model
     if isinstance(system, ExportedStage):  # its graphs run on the CPU only
         device = "cpu"

@@ -7,7 +7,6 @@ import html
 import math
 import re
 import unicodedata
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -15,12 +14,21 @@ from pathlib import Path
 
 import av
 import charset_normalizer
-import pysubs2
 from av.container import InputContainer
 from av.packet import Packet
 from av.subtitles.stream import SubtitleStream
 
 from stage.errors import InputError
+from stage.media.cues import (
+    VOICE,
+    Cue,
+    Findings,
+    listed_lines,
+    parse_substation,
+    parse_timed_text,
+    shown_text,
+    without_repeats,
+)
 from stage.media.decoding import open_container
 from stage.types import Sentence
 from stage.wording import counted
@@ -39,19 +47,18 @@ MOST_MESS = 1.0
 """On charset-normalizer's scale. Western European samples stay below, samples in other scripts don't; its default of
 0.2 also rejects French that is rich in dashes."""
 
-STAMP = r"(?:\d+:)?\d+:\d+[.,]\d+"
-SRT_STAMP = re.compile(r"\d,\d+ *-->")
-NEGATIVE_STAMP = re.compile(rf"(?<![-\d])-{STAMP}(?=.*-->)|(?<=-->)\s*-{STAMP}")
-BLOCK = re.compile(r"(?<=\n\n)(?:NOTE|STYLE|REGION)(?=\s).*?(?=\n\n|\Z)", re.DOTALL)
-CUE_NAME = re.compile(rf"(?<=\n\n)(?:[^\n]+\n)?(?={STAMP} *-->)")
-NUMBER = "0\n"
-"""Replaces the names of cues. The parser removes a number before each cue and one at the end of the file: without it,
-that would be the last spoken line if that is a number."""
-VOICE = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]+)>")
-TAG = re.compile(r"</?[a-z0-9][^>]*>|\{\\[^}]*\}|[♩♪♫♬]", re.IGNORECASE)
-DRAWING = re.compile(r"\{[^}]*\\p[1-9][^}]*\}.*?(?=\{[^}]*\\p0[^}]*\}|\Z)", re.DOTALL)
-ASS_COMMENT = re.compile(r"\{[^}]*\}")
+PLAIN_TAGS = "i|b|u|s|c|v|lang|ruby|rt|font|span|br|p|em|strong|strike|small|big|sub|sup|tt|center|div"
+TAG = re.compile(
+    rf"<\s*/?\s*(?:{PLAIN_TAGS})(?:\.[^\s>]*)?(?:\s+[\w-]+\s*=[^>]*)?\s*/?>"
+    r"|<(?:v|lang)(?:\.[^\s>]*)?\s[^>]*>|<(?:\d+:)?\d+:\d+(?:[.,]\d+)?>"
+    r"|\{\\[^}]*\}|[♩♪♫♬]",
+    re.IGNORECASE,
+)
+"""Markup. Other text in angle brackets may be spoken: "<Who is there?>"."""
+CLOSING_TAG = re.compile(r"</([a-z][\w-]*)\s*>", re.IGNORECASE)
 LINE_BREAK = re.compile(r"\\[Nnh]|\s+")
+
+EVENTS = re.compile(r"^\s*\[Events\]", re.MULTILINE)
 
 APOSTROPHES = str.maketrans("’‘ʼ`´", "'''''")
 INVISIBLE = re.compile("[\ud800-\udfff\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
@@ -78,10 +85,13 @@ class Subtitles:
 
 
 @dataclass(frozen=True, slots=True)
-class _Cue:
+class _Spoken:
+    """A tokenised sentence and the line of its times in the file; None in a film's track."""
+
     start: float
     end: float
-    markup: str
+    text: str
+    line: int | None
 
 
 def read_subtitles(path: Path) -> Subtitles:
@@ -94,13 +104,14 @@ def read_subtitles(path: Path) -> Subtitles:
             f"{path}: subtitles are read from {', '.join(SUFFIXES)} files; convert it to one of them"
         )
     text, notes = _read_text(path)
-    cues = _parse(path, text, notes)
+    findings = Findings()
+    cues = without_repeats(_parse(path, text, findings), findings)
     sentences = _sentences(cues)
     if not sentences:
         raise InputError(
             f"{path}: contains no readable subtitles; check that it is the right file, and complete"
         )
-    return _repaired(sentences, notes, path.name)
+    return _repaired(sentences, notes + findings.notes(path.name), path.name)
 
 
 def subtitles_of(path: Path) -> Subtitles | None:
@@ -109,14 +120,16 @@ def subtitles_of(path: Path) -> Subtitles | None:
     Of several tracks, complete ones are preferred to forced subtitles, then English ones, then the first. Raises
     InputError if the file can't be read.
     """
+    findings = Findings()
     try:
         with open_container(path) as container:
             track = _text_track(container)
-            cues = [] if track is None else list(_track_cues(container, track))
+            cues = [] if track is None else list(_track_cues(container, track, findings))
     except (av.error.FFmpegError, OSError) as error:
         raise InputError(f"{path}: can't be read ({error.strerror}); check the path of the film") from None
-    sentences = _sentences(cues)
-    return _repaired(sentences, [], f"{path.name}, subtitle track") if sentences else None
+    sentences = _sentences(without_repeats(cues, findings))
+    source = f"{path.name}, subtitle track"
+    return _repaired(sentences, findings.notes(source), source) if sentences else None
 
 
 def tokenise(text: str) -> str:
@@ -203,28 +216,12 @@ def _is_valid(raw: bytes, encoding: str) -> bool:
     return True
 
 
-def _parse(path: Path, text: str, notes: list[str]) -> list[_Cue]:
+def _parse(path: Path, text: str, findings: Findings) -> list[Cue]:
     """The cues of a file. Its format is determined by its content first, then by its name."""
-    if "[Events]" in text:
-        kind = "ssa" if "[V4 Styles]" in text else "ass"
-    else:
-        named = path.suffix.lower() == ".vtt" and not SRT_STAMP.search(text)
-        kind = "vtt" if text.startswith("WEBVTT") or named else "srt"
-        text = re.sub(r"\n[ \t]+(?=\n)", "\n", text)
-        text, negative = NEGATIVE_STAMP.subn(" 00:00:00.000", text)
-        text = CUE_NAME.sub(NUMBER, BLOCK.sub("", text)) + "\n\n" + NUMBER
-        text = VOICE.sub(r"\1 : ", text)
-        if negative:
-            cut = counted(negative, "time stamp")
-            notes.append(f"{path.name}: {cut} before the film's beginning, set to 0 s")
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            events = pysubs2.SSAFile.from_string(text, kind).events
-    except (pysubs2.exceptions.Pysubs2Error, ValueError, IndexError, KeyError) as error:
-        raise InputError(f"{path}: can't be read as subtitles ({error}); is the file damaged?") from None
-    spoken = [event for event in events if not event.is_comment]
-    styled = kind in {"ass", "ssa"}
-    return [_Cue(e.start / 1000, e.end / 1000, _shown(e.text) if styled else e.text) for e in spoken]
+    if EVENTS.search(text):
+        return parse_substation(text, findings)
+    webvtt = path.suffix.lower() == ".vtt" or text.lstrip().startswith("WEBVTT")
+    return parse_timed_text(text, webvtt, findings)
 
 
 def _text_track(container: InputContainer) -> SubtitleStream | None:
@@ -237,7 +234,7 @@ def _text_track(container: InputContainer) -> SubtitleStream | None:
     )
 
 
-def _track_cues(container: InputContainer, track: SubtitleStream) -> Iterator[_Cue]:
+def _track_cues(container: InputContainer, track: SubtitleStream, findings: Findings) -> Iterator[Cue]:
     """The cues of a track, up to where the file can't be read any more."""
     begin = (container.start_time or 0) / av.time_base
     assert track.codec_context is not None
@@ -247,9 +244,9 @@ def _track_cues(container: InputContainer, track: SubtitleStream) -> Iterator[_C
                 start = float(packet.pts * packet.time_base) - begin
                 length = float((packet.duration or 0) * packet.time_base)
                 for markup in _packet_texts(packet, track.codec_context.name):
-                    yield _Cue(start, start + length, markup)
-    except av.error.FFmpegError:
-        return
+                    yield Cue(start, start + length, markup)
+    except av.error.FFmpegError as error:
+        findings.add(f"can't be read to its end ({error.strerror}); later sentences are missing", None)
 
 
 def _packet_texts(packet: Packet[SubtitleStream], codec: str) -> Iterator[str]:
@@ -258,45 +255,57 @@ def _packet_texts(packet: Packet[SubtitleStream], codec: str) -> Iterator[str]:
         return
     for dialogue in packet.decode():
         if isinstance(dialogue, av.subtitles.subtitle.AssSubtitle):
-            yield _shown(dialogue.ass.decode("utf-8", "replace").split(",", 8)[-1])
+            yield shown_text(dialogue.ass.decode("utf-8", "replace").split(",", 8)[-1])
 
 
-def _shown(ass: str) -> str:
-    """The text of an .ass dialogue without drawings, comments and override tags."""
-    return ASS_COMMENT.sub("", DRAWING.sub("", ass))
-
-
-def _sentences(cues: Iterable[_Cue]) -> list[Sentence]:
+def _sentences(cues: Iterable[Cue]) -> list[_Spoken]:
     """Cues without markup, on one line, tokenised; those without a letter or digit are dropped."""
-    plain = ((cue, html.unescape(TAG.sub("", LINE_BREAK.sub(" ", cue.markup)))) for cue in cues)
-    tokenised = [Sentence(cue.start, cue.end, tokenise(text)) for cue, text in plain]
+    tokenised = [_Spoken(cue.start, cue.end, tokenise(_plain(cue.markup)), cue.line) for cue in cues]
     return [s for s in tokenised if any(c.isalnum() for c in s.text)]
 
 
-def _repaired(sentences: list[Sentence], notes: list[str], source: str) -> Subtitles:
-    """Sort the sentences and repair their times; note what was done."""
-    if any(a.start > b.start for a, b in pairwise(sentences)):
-        notes.append(f"{source}: sentences were not in chronological order, sorted by their start")
-        sentences = sorted(sentences, key=lambda s: s.start)
-    if early := sum(s.start < 0 for s in sentences):
-        notes.append(f"{source}: {counted(early, 'sentence')} before the film's beginning, start set to 0 s")
-        sentences = [replace(s, start=max(s.start, 0.0)) for s in sentences]
-    if backward := sum(s.end <= s.start for s in sentences):
-        notes.append(
-            f"{source}: {counted(backward, 'sentence')} without an end after the start, extended to the start of the "
+def _plain(markup: str) -> str:
+    """Text without tags. A tag of an unknown name is one if it is closed in the same cue."""
+    known = set(PLAIN_TAGS.split("|"))
+    names = {name for name in CLOSING_TAG.findall(markup) if name.lower() not in known}
+    if names:
+        closed = "|".join(map(re.escape, sorted(names)))
+        markup = re.sub(rf"</?(?:{closed})(?:[\s.][^>]*)?>", "", markup, flags=re.IGNORECASE)
+    return html.unescape(TAG.sub("", LINE_BREAK.sub(" ", markup)))
+
+
+def _repaired(spoken: list[_Spoken], notes: list[str], source: str) -> Subtitles:
+    """Sort the sentences and repair their times; note what was done, and in which lines of the file."""
+    if late := [b for a, b in pairwise(spoken) if a.start > b.start]:
+        notes.append(_note(source, late, "sentences were not in chronological order, sorted by their start"))
+        spoken = sorted(spoken, key=lambda s: s.start)
+    if early := [s for s in spoken if s.start < 0]:
+        count = counted(len(early), "sentence")
+        notes.append(_note(source, early, f"{count} before the film's beginning, start set to 0 s"))
+        spoken = [replace(s, start=max(s.start, 0.0)) for s in spoken]
+    if backward := [s for s in spoken if s.end <= s.start]:
+        what = (
+            f"{counted(len(backward), 'sentence')} without an end after the start, extended to the start of the "
             f"next one, or by {REPAIRED_SECONDS:.0f} s"
         )
-        sentences = _with_ends(sentences)
-    if overlapping := sum(a.end > b.start for a, b in pairwise(sentences)):
-        notes.append(f"{source}: {counted(overlapping, 'sentence')} overlapping the next one, all kept")
-    return Subtitles(tuple(sentences), tuple(notes))
+        notes.append(_note(source, backward, what))
+        spoken = _with_ends(spoken)
+    if overlapping := [a for a, b in pairwise(spoken) if a.end > b.start]:
+        count = counted(len(overlapping), "sentence")
+        notes.append(_note(source, overlapping, f"{count} overlapping the next one, all kept"))
+    return Subtitles(tuple(Sentence(s.start, s.end, s.text) for s in spoken), tuple(notes))
 
 
-def _with_ends(sentences: list[Sentence]) -> list[Sentence]:
+def _note(source: str, spoken: Sequence[_Spoken], what: str) -> str:
+    lines = [s.line for s in spoken if s.line is not None]
+    return f"{source}, {listed_lines(lines)}: {what}" if lines else f"{source}: {what}"
+
+
+def _with_ends(spoken: list[_Spoken]) -> list[_Spoken]:
     """The same sentences, each with its end after its start."""
     repaired = []
     following = math.inf
-    for this, after in zip(reversed(sentences), [None, *reversed(sentences)], strict=False):
+    for this, after in zip(reversed(spoken), [None, *reversed(spoken)], strict=False):
         if after is not None and after.start > this.start:
             following = after.start
         end = this.end if this.end > this.start else min(following, this.start + REPAIRED_SECONDS)

@@ -98,6 +98,21 @@ def grounding_scores(
     return _class_scores(detections, hit, groups, truth.names)
 
 
+def same_word_pairs(
+    boxes: PredictedBoxes, questions: Sequence[Question], vocabulary: Mapping[str, int]
+) -> tuple[Singles, Singles]:
+    """Each predicted box of a right hypothesis with each true box of the same word and frame: (P, 4) and (P, 4)."""
+    truth = _true_boxes(questions, vocabulary)
+    if not len(truth.word):
+        return np.zeros((0, 4), np.float32), np.zeros((0, 4), np.float32)
+    order, groups = _groups_of(truth)
+    group = _group_of(boxes, questions, truth, groups)
+    matched = np.flatnonzero(group >= 0)
+    detection, true, _ = _pairs(group[matched], groups)
+    predicted: Singles = boxes.corners[matched][detection].astype(np.float32)
+    return predicted, truth.corners[order][true]
+
+
 def average_precision(hit: Mask, positives: int) -> float:
     """The area under the monotone precision-recall curve, over all points (PASCAL VOC since 2010).
 
@@ -193,6 +208,15 @@ def _descending_within(group: Integers, score: Singles) -> Integers:
     return order
 
 
+def _pairs(group: Integers, groups: _Groups) -> tuple[Integers, Integers, Integers]:
+    """Detections of these groups (D,) with the true boxes of their group, (P,) each; the first pair of each (D,)."""
+    count = groups.count[group]
+    pair_start = np.cumsum(count) - count
+    detection = np.repeat(np.arange(len(count)), count)
+    true = np.arange(count.sum()) - np.repeat(pair_start - groups.first[group], count)
+    return detection, true, pair_start
+
+
 def _true_positives(detections: _Detections, groups: _Groups, true_corners: Singles) -> Mask:
     """Whether each detection is the best-scored one whose largest IoU is with the same true box. (D,)
 
@@ -201,10 +225,7 @@ def _true_positives(detections: _Detections, groups: _Groups, true_corners: Sing
     hit = np.zeros(len(detections.group), bool)
     if not len(hit):
         return hit
-    count = groups.count[detections.group]
-    pair_start = np.cumsum(count) - count
-    detection = np.repeat(np.arange(len(count)), count)
-    true = np.arange(count.sum()) - np.repeat(pair_start - groups.first[detections.group], count)
+    detection, true, pair_start = _pairs(detections.group, groups)
     iou = voc_iou(detections.corners[detection], true_corners[true])
     best = np.maximum.reduceat(iou, pair_start)
     overlapping = np.flatnonzero(best >= TRUE_POSITIVE_IOU)

@@ -22,8 +22,21 @@ def print_scores(scores: Scores, console: Console | None = None) -> None:
         console.print(f"note: {note}", style="yellow")
 
 
+def questions_scored(scored: int, total: int, missing_as_wrong: int) -> str:
+    """How many of the annotated questions a score is about, for its heading: "4 of 10 questions", "10 questions"."""
+    questions = (
+        counted(total, "question") if scored == total else f"{scored:,} of {counted(total, 'question')}"
+    )
+    if not missing_as_wrong:
+        return questions
+    verb = "counts" if missing_as_wrong == 1 else "count"
+    return f"{questions} ({missing_as_wrong:,} without a prediction {verb} as wrong)"
+
+
 def _overall(scores: Scores) -> Table:
-    table = _table(f"{counted(scores.question_count, 'question')}, in %")
+    table = _table(
+        f"{questions_scored(scores.question_count, scores.annotated_count, scores.missing_as_wrong)}, in %"
+    )
     for name in ("QA Acc.", "Grd. mAP", "Temp. mIoU", "ASA", "R@0.3", "R@0.5", "R@0.7"):
         table.add_column(name, justify="right")
     shares = (scores.qa_accuracy, scores.grounding_map, scores.temporal_miou, scores.answer_span_accuracy)

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from stage.annotation.predictions import PredictionTable, tabulate_predictions
+from stage.annotation.box_units import doubts
+from stage.annotation.predictions import PredictedBoxes, PredictionTable, tabulate_predictions
 from stage.annotation.vocabulary import build_vocabulary
 from stage.errors import InputError
+from stage.io import OutputKind, read_json
 from stage.metrics.answers import (
     AnswerScores,
     Correctness,
@@ -21,6 +23,7 @@ from stage.metrics.answers import (
     scores_by_type,
     span_recall,
 )
+from stage.metrics.box_agreement import check_agreement
 from stage.metrics.grounding import ClassScore, grounding_scores
 from stage.types import Prediction, Question
 from stage.wording import counted
@@ -31,7 +34,11 @@ class Scores:
     """The paper's metrics, in [0, 1]; None if ground truth or predictions lack what a metric needs."""
 
     question_count: int
-    """Number of scored questions: those with a prediction."""
+    """Number of scored questions: those with a prediction, or all of them if a missing one counts as wrong."""
+    annotated_count: int
+    """Number of questions of the annotation."""
+    missing_as_wrong: int
+    """Number of scored questions without a prediction, which count as wrong."""
     qa_accuracy: float | None
     temporal_miou: float | None
     answer_span_accuracy: float | None
@@ -62,6 +69,9 @@ class Scores:
     def to_json(self) -> dict[str, Any]:
         """As plain values for a JSON file; a missing score is null."""
         return {
+            "scored_questions": self.question_count,
+            "all_questions": self.annotated_count,
+            "missing_counted_as_wrong": self.missing_as_wrong,
             "qa_accuracy": self.qa_accuracy,
             "temporal_miou": self.temporal_miou,
             "answer_span_accuracy": self.answer_span_accuracy,
@@ -72,31 +82,51 @@ class Scores:
         }
 
 
+def _are_scores(content: Any) -> bool:
+    return isinstance(content, dict) and {"qa_accuracy", "per_class"} <= content.keys()
+
+
+def _are_scores_of_models(content: Any) -> bool:
+    return isinstance(content, dict) and bool(content) and all(map(_are_scores, content.values()))
+
+
+SCORES_FILE = OutputKind("a scores file", lambda path: _are_scores(read_json(path)))
+COMPARISON_FILE = OutputKind(
+    "a file of several models' scores", lambda path: _are_scores_of_models(read_json(path))
+)
+
+
 def evaluate(
     predictions: Sequence[Prediction] | PredictionTable,
     questions: Sequence[Question],
     vocabulary: Mapping[str, int] | None = None,
+    *,
+    missing_is_wrong: bool = False,
 ) -> Scores:
     """Score predictions against the ground truth.
 
-    All scores are over the questions that have a prediction. vocabulary: word -> index; box labels outside it don't
+    All scores are over the questions that have a prediction or, if missing_is_wrong, over all: one without a
+    prediction has a wrong answer, an IoU of 0 and no boxes. vocabulary: word -> index; box labels outside it don't
     count. By default it has all words of the questions (`build_vocabulary`); a table from a file needs the file's
-    own. Raises InputError for a prediction of an unknown question, for two of the same question, and for an answer
-    that the question doesn't have.
+    own. Raises InputError for a prediction of an unknown question, for two of the same question, for an answer that
+    the question doesn't have, and for boxes that are certainly in other units than pixels or in another order.
     """
     words = build_vocabulary(questions) if vocabulary is None else vocabulary
     table = (
         predictions if isinstance(predictions, PredictionTable) else tabulate_predictions(predictions, words)
     )
-    scored = _scored_questions(table, questions)
-    rows = {qid: row for row, qid in enumerate(table.qid.tolist())}
-    order = np.array([rows[q.qid] for q in scored], np.int64)
-    _check_answers(table, order, scored)
-    correctness = compare(table.answer[order], table.span[order], scored)
+    predicted = _predicted_questions(table, questions)
+    scored = list(questions) if missing_is_wrong else predicted
+    rows = _rows_of(table, scored)
+    _check_answers(table, rows, scored)
+    correctness = compare_predictions(table, scored)
     overall = answer_scores(correctness, np.ones(len(scored), bool))
-    per_class = {} if table.boxes is None else grounding_scores(table.boxes, scored, words)
+    boxes = table.boxes if table.boxes is not None and len(table.boxes) else None
+    per_class = {} if boxes is None else grounding_scores(boxes, scored, words)
     return Scores(
         question_count=len(scored),
+        annotated_count=len(questions),
+        missing_as_wrong=int((rows < 0).sum()),
         qa_accuracy=overall.qa_accuracy,
         temporal_miou=overall.temporal_miou,
         answer_span_accuracy=overall.answer_span_accuracy,
@@ -104,11 +134,37 @@ def evaluate(
         recall=span_recall(correctness),
         per_question_type=scores_by_type(correctness, scored),
         per_class=per_class,
-        notes=tuple(_notes(table, questions, correctness, per_class)),
+        notes=(
+            *_notes(boxes, questions, correctness, per_class),
+            *_box_notes(boxes, predicted, words, table.source),
+        ),
     )
 
 
-def _scored_questions(table: PredictionTable, questions: Sequence[Question]) -> list[Question]:
+def _box_notes(
+    boxes: PredictedBoxes | None, predicted: Sequence[Question], words: Mapping[str, int], source: str
+) -> list[str]:
+    """What suggests that boxes are in other units. Raises InputError where that is certain."""
+    if boxes is None:
+        return []
+    return [*check_agreement(boxes, predicted, words, source), *doubts(predicted)]
+
+
+def compare_predictions(table: PredictionTable, questions: Sequence[Question]) -> Correctness:
+    """Compare a table's predictions with the truth; a question that it lacks has the wrong answer and an IoU of 0."""
+    rows = _rows_of(table, questions)
+    answers = np.append(table.answer, -2)  # neither an answer nor compare()'s mark of an unknown one
+    spans = np.concatenate([table.span, [(-1.0, -1.0)]])  # no length: its IoU with any span is 0
+    return compare(answers[rows], spans[rows], questions)
+
+
+def _rows_of(table: PredictionTable, questions: Sequence[Question]) -> npt.NDArray[np.int64]:
+    """The row of each question's prediction, or -1 if it has none. (N,)"""
+    rows = {qid: row for row, qid in enumerate(table.qid.tolist())}
+    return np.array([rows.get(q.qid, -1) for q in questions], np.int64)
+
+
+def _predicted_questions(table: PredictionTable, questions: Sequence[Question]) -> list[Question]:
     predicted = set(table.qid.tolist())
     if len(predicted) < len(table.qid):
         values, counts = np.unique(table.qid, return_counts=True)
@@ -122,9 +178,11 @@ def _scored_questions(table: PredictionTable, questions: Sequence[Question]) -> 
     return [q for q in questions if q.qid in predicted]
 
 
-def _check_answers(table: PredictionTable, order: npt.NDArray[np.int64], scored: list[Question]) -> None:
-    for answer, question in zip(table.answer[order].tolist(), scored, strict=True):
-        if not 0 <= answer < len(question.answers):
+def _check_answers(table: PredictionTable, rows: npt.NDArray[np.int64], scored: list[Question]) -> None:
+    for row, question in zip(rows.tolist(), scored, strict=True):
+        if row < 0:
+            continue
+        if not 0 <= (answer := int(table.answer[row])) < len(question.answers):
             raise InputError(
                 f"{table.source}, question {question.qid}: the predicted answer has index {answer}, "
                 f"but the question has {counted(len(question.answers), 'candidate answer')}"
@@ -132,7 +190,7 @@ def _check_answers(table: PredictionTable, order: npt.NDArray[np.int64], scored:
 
 
 def _notes(
-    table: PredictionTable,
+    boxes: PredictedBoxes | None,
     questions: Sequence[Question],
     correctness: Correctness,
     per_class: Mapping[str, ClassScore],
@@ -141,7 +199,8 @@ def _notes(
     notes = []
     if scored < total:
         notes.append(
-            f"{total - scored:,} of {total:,} questions of the annotation have no prediction and aren't scored"
+            f"{total - scored:,} of {total:,} questions of the annotation have no prediction and aren't scored "
+            "(with --all they count as wrong)"
         )
     for name, known, scores in (
         ("right answer", correctness.has_answer, "QA Acc., ASA and Grd. mAP"),
@@ -151,7 +210,7 @@ def _notes(
             notes.append(
                 f"{missing:,} of {scored:,} questions have no {name} in the annotation: left out of {scores}"
             )
-    if table.boxes is None:
+    if boxes is None:
         notes.append("no Grd. mAP: the predictions contain no boxes")
     elif not per_class:
         notes.append("no Grd. mAP: no annotated box of a scored question has a label in the vocabulary")

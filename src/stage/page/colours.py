@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from stage.annotation.vocabulary import normalise_word
+
 
 @dataclass(frozen=True, slots=True)
 class Theme:
@@ -57,6 +59,6 @@ DARK = Theme(
 
 
 def word_colours(concepts: Sequence[str]) -> dict[str, int]:
-    """Concept word (lower case) -> index of its colour; with many words colours are reused."""
-    distinct = dict.fromkeys(word.lower() for word in concepts)
+    """Concept word (normalised) -> index of its colour; with many words colours are reused."""
+    distinct = dict.fromkeys(map(normalise_word, concepts))
     return {word: i % len(LIGHT.words) for i, word in enumerate(distinct)}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from stage.annotation.vocabulary import normalise_word
 from stage.types import Box, Clip, WordBoxes
 
 _FRAME_WIDTH = 420.0
@@ -55,14 +56,18 @@ def overlay(
 ) -> Overlay:
     """Outlines of all predicted boxes, tags at the best box of each word, and outlines of the true boxes.
 
-    truth: the annotated boxes. colours: concept word (lower case) -> index of its colour.
+    truth: the annotated boxes. colours: concept word (normalised) -> index of its colour.
     """
     outlines = [
-        _outline(clip, box, colours.get(words.word.lower()), f"{words.word} {box.score:.2f}", best=i == 0)
+        _outline(
+            clip, box, colours.get(normalise_word(words.word)), f"{words.word} {box.score:.2f}", best=i == 0
+        )
         for words in grounding
         for i, box in enumerate(words.boxes)
     ]
-    true = tuple(_outline(clip, box, colours.get(box.label.lower()), f"true: {box.label}") for box in truth)
+    true = tuple(
+        _outline(clip, box, colours.get(normalise_word(box.label)), f"true: {box.label}") for box in truth
+    )
     largest_first = sorted(outlines, key=lambda o: (o.best, -o.width * o.height))
     return Overlay(tuple(largest_first), _tags([o for o in outlines if o.best], clip), true)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from stage.io import write_bytes
+from stage.io import OutputKind, starts_with, write_bytes
 from stage.page.colours import DARK, LIGHT, SHADE
 from stage.page.pictures import Gallery
 from stage.page.timeline import PATH_HEIGHT, PATH_WIDTH
@@ -19,6 +19,15 @@ from stage.types import Evidence, Image
 
 LEAST_BUDGET, BUDGET_PER_QUESTION = 1_000_000, 350_000
 """Bytes of JPEG; base64 makes them a third larger in the page."""
+
+EVIDENCE_PAGE = OutputKind(
+    "an evidence page (HTML)",
+    lambda path: starts_with(
+        path, r'(?s)\s*<!DOCTYPE html>.*<meta name="generator" content="stage: evidence">'
+    ),
+    (".html", ".htm"),
+)
+"""The marker is in page.html.jinja."""
 
 
 def render(entries: Sequence[tuple[Evidence, Mapping[int, Image]]], title: str) -> str:

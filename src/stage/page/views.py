@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from stage.annotation.vocabulary import normalise_word
 from stage.geometry import span_overlap
 from stage.page.colours import word_colours
 from stage.page.overlay import Overlay, overlay
@@ -132,7 +133,7 @@ def question_view(
         number=number,
         clip=clip.name,
         length=seconds(clip.duration, clip.duration),
-        question=tokens(question.text, colours),
+        question=_coloured(question.text, colours),
         plain_question=detokenised(question.text),
         answer=detokenised(evidence.answer),
         right=None if question.answer_index is None else question.answer_index == prediction.answer_index,
@@ -158,7 +159,7 @@ def _candidates(evidence: Evidence, colours: Mapping[str, int]) -> tuple[Candida
     return tuple(
         Candidate(
             letter=chr(ord("A") + i) if i < 26 else str(i + 1),
-            tokens=tokens(text, colours if i == predicted else {}),
+            tokens=_coloured(text, colours if i == predicted else {}),
             probability=min(1.0, max(0.0, probability)),
             percentage=percentage(probability),
             predicted=i == predicted,
@@ -241,15 +242,25 @@ def _frame(
     )
 
 
+def _coloured(text: str, colours: Mapping[str, int]) -> tuple[Token, ...]:
+    """The tokens of a text, its concept words in their colours."""
+    as_written = {w.lower(): colours[word] for w in text.split() if (word := normalise_word(w)) in colours}
+    return tokens(text, as_written)
+
+
 def _words(evidence: Evidence, moments: Sequence[Moment], colours: Mapping[str, int]) -> tuple[Word, ...]:
     """Each concept word with the scores of its boxes in some moments."""
     scores: dict[str, list[float]] = {word: [] for word in evidence.concepts}
-    names = {word.lower(): word for word in evidence.concepts}
+    names = {normalise_word(word): word for word in evidence.concepts}
     for words in (words for m in moments for words in m.grounding):
-        of_word = scores.setdefault(names.get(words.word.lower(), words.word), [])
+        of_word = scores.setdefault(names.get(normalise_word(words.word), words.word), [])
         of_word += [box.score for box in words.boxes]
     return tuple(
-        Word(word, colours.get(word.lower(), 0), tuple(f"{s:.2f}" for s in sorted(of_word, reverse=True)))
+        Word(
+            word,
+            colours.get(normalise_word(word), 0),
+            tuple(f"{s:.2f}" for s in sorted(of_word, reverse=True)),
+        )
         for word, of_word in scores.items()
     )
 

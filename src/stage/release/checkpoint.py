@@ -11,6 +11,7 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
+from stage.annotation.vocabulary import normalise_word
 from stage.data.examples import Limits
 from stage.errors import InputError, first_line
 from stage.features.names import RELEASED_REGIONS, RELEASED_TEXT
@@ -57,7 +58,7 @@ def import_checkpoint(path: Path, options: Path | None = None, concepts: Path | 
         _check_options(values, stage.config, options)
         limits = _limits(values)
         stage = _with_options(stage, values)
-    words = tuple(map(str.lower, _words(concepts))) if concepts else ()
+    words = tuple(map(normalise_word, _words(concepts))) if concepts else ()
     return TrainedModel(
         stage,
         FeatureRecipe(text=RELEASED_TEXT, regions=RELEASED_REGIONS),

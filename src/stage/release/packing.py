@@ -10,6 +10,7 @@ import numpy as np
 from stage.annotation.issues import Issues
 from stage.annotation.labels import frames_of_question
 from stage.annotation.questions import write_questions
+from stage.data.layouts import folder
 from stage.data.layouts.folder import FEATURES, FRAMES, QUESTIONS, SUBTITLES
 from stage.errors import InputError
 from stage.features.extraction import chunked
@@ -40,6 +41,9 @@ def pack_release(root: Path, out: Path, regions_per_frame: int, progress: Progre
             f"{root}: has no questions in the released layout; give the folder of released features"
         )
     source = ReleasedFeatures(ReleaseFiles.find(root))
+    for split in names if not (out / SETTINGS).exists() else ():
+        if folder.matches(out / split):
+            raise InputError(f"{out / split}: contains another data set; choose another folder")
     _check_packed(out / SETTINGS, regions_per_frame)
     store = FeatureStore.create(out / FEATURES, source.attributes)
     issues = Issues()

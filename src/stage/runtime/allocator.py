@@ -49,7 +49,7 @@ def peak_memory() -> int:
     """The peak resident memory of this process so far, in bytes."""
     status = Path("/proc/self/status")
     if status.exists():  # getrusage would include the process that this one was forked from
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        line = next(line for line in status.read_text("utf-8").splitlines() if line.startswith("VmHWM"))
         return int(line.split()[1]) * 1024
     import resource  # not on Windows
 

@@ -113,8 +113,10 @@ def _check_folder(out: Path, described: Path, settings: Mapping[str, object]) ->
     The number of episodes may differ.
     """
     if not described.exists():
-        if (out / "questions.json").exists():
-            raise InputError(f"{out}: contains questions of another data set; write to another folder")
+        if any((out / name).exists() for name in ("questions.json", "subtitles.json", "frames.json")):
+            raise InputError(
+                f"{out}: contains questions or subtitles of another data set; write to another folder"
+            )
         return
     before = read_json(described)
     if not isinstance(before, dict) or {**before, **settings, "episodes": before.get("episodes")} != before:

@@ -25,8 +25,8 @@ def open_run(
     """Write FOLDER/settings.json; returns the path of the last epoch's checkpoint, which exists if there is one.
 
     may_differ: settings that may change when a run is resumed, as "section.key". parse: the file's content ->
-    settings; raises ValueError if it is invalid. Raises InputError if there is a checkpoint with other settings; its
-    message ends with `advice`.
+    settings; raises ValueError if it is invalid. Raises InputError if there is a checkpoint with other settings, or
+    another file of that name; the message ends with `advice` in the first case.
     """
     last_checkpoint = folder / CHECKPOINTS / f"{LAST_EPOCH}.ckpt"
     if last_checkpoint.exists():
@@ -41,8 +41,19 @@ def open_run(
             ) from None
         if different := first_difference(before, settings, may_differ):
             raise InputError(f"{folder}: contains a run with other settings ({different}); {advice}")
+    elif (folder / SETTINGS).exists() and not _are_settings(folder / SETTINGS, settings):
+        raise InputError(f"{folder / SETTINGS}: exists and is of no run; choose another output folder")
     write_json(folder / SETTINGS, settings)
     return last_checkpoint
+
+
+def _are_settings(path: Path, settings: Settings) -> bool:
+    """Whether a file contains settings of such a run, which may be of another version: editors use the name too."""
+    try:
+        content = read_json(path)
+    except InputError:
+        return False
+    return isinstance(content, dict) and bool(content.keys() & settings.keys())
 
 
 def finished_epochs(checkpoint: Path) -> int:

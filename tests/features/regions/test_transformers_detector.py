@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL.Image
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import YolosConfig, YolosForObjectDetection
 
 from stage.errors import InputError
@@ -34,11 +36,14 @@ def detector_in(folder: Path, settings: dict[str, Any] | str | None) -> Path:
 
 
 def pixels(folder: Path) -> torch.Tensor:
-    prepared = TransformersDetector.load(str(folder)).processor(
-        images=IMAGE, input_data_format="channels_last", return_tensors="pt"
-    )
-    values: torch.Tensor = prepared["pixel_values"]
-    return values
+    """What the model gets of the image."""
+    return TransformersDetector.load(str(folder)).prepare(IMAGE)
+
+
+def resized(width: int, height: int) -> torch.Tensor:
+    """The image in another size, as values of 0 to 255."""
+    image = PIL.Image.fromarray(IMAGE).resize((width, height), PIL.Image.Resampling.BILINEAR)
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float()
 
 
 def test_any_detector_of_transformers_gives_boxes_labels_and_decoder_states(tmp_path: Path) -> None:
@@ -62,6 +67,122 @@ def test_images_are_prepared_as_the_model_s_settings_say(tmp_path: Path) -> None
     normal = pixels(detector_in(tmp_path / "normal", size | {"image_mean": mean, "image_std": deviation}))
     expected = (plain - torch.tensor(mean)[:, None, None]) / torch.tensor(deviation)[:, None, None]
     torch.testing.assert_close(normal, expected)
+
+
+PROCESSORS = ["DetrImageProcessor", "YolosImageProcessor", "RTDetrImageProcessor", None]
+
+
+@pytest.mark.parametrize("kind", PROCESSORS)
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, resized(96, 64) / 255),
+        ({"do_rescale": False}, resized(96, 64)),
+        ({"rescale_factor": 1 / 127.5}, resized(96, 64) / 127.5),
+        ({"do_resize": False}, resized(200, 120) / 255),
+        ({"do_resize": False, "do_rescale": False}, resized(200, 120)),
+        ({"size": {"height": 32, "width": 80}}, resized(80, 32) / 255),
+        ({"size": {"shortest_edge": 48, "longest_edge": 96}}, resized(80, 48) / 255),
+        (
+            {"do_normalize": True, "image_mean": [0.5, 0.4, 0.3], "image_std": [0.1, 0.2, 0.3]},
+            (resized(96, 64) / 255 - torch.tensor([0.5, 0.4, 0.3]).view(3, 1, 1))
+            / torch.tensor([0.1, 0.2, 0.3]).view(3, 1, 1),
+        ),
+        (
+            {"do_normalize": True, "do_rescale": False, "image_mean": [9, 8, 7], "image_std": [2, 3, 4]},
+            (resized(96, 64) - torch.tensor([9, 8, 7]).view(3, 1, 1)) / torch.tensor([2, 3, 4]).view(3, 1, 1),
+        ),
+    ],
+)
+def test_each_setting_gives_the_pixels_that_it_describes(
+    tmp_path: Path, kind: str | None, settings: dict[str, Any], expected: torch.Tensor
+) -> None:
+    common = {"do_normalize": False, "size": {"height": 64, "width": 96}}
+    named = {"image_processor_type": kind} if kind else {}
+    folder = detector_in(tmp_path, common | settings | named)
+    torch.testing.assert_close(pixels(folder), expected, rtol=1e-5, atol=1e-5)
+    assert len(load_detector(str(folder)).detect([IMAGE])[0])
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"size": {"height": 0, "width": 96}},
+        {"size": {"height": -3, "width": 96}},
+        {"size": {"height": 1, "width": 1}},
+        {"size": {"shortest_edge": 0, "longest_edge": 10}},
+        {"size": {"x": 3}},
+        {"size": "large"},
+        {"pad_size": {"height": 8, "width": 8}},
+        {"image_mean": [0.5]},
+        {"image_std": [0, 0, 0]},
+        {"rescale_factor": "a"},
+        {"rescale_factor": None},
+        {"resample": 99},
+    ],
+)
+def test_settings_that_prepare_no_image_are_refused_when_loading(
+    tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    folder = detector_in(tmp_path / "detr", {"size": {"height": 64, "width": 96}} | settings)
+    with pytest.raises(
+        InputError, match=r"detr.*(preprocessor_config\.json|no object detector could be loaded)"
+    ):
+        load_detector(str(folder))
+
+
+def test_an_image_that_the_settings_do_not_fit_is_refused_with_its_size(tmp_path: Path) -> None:
+    settings = {"do_resize": False, "pad_size": {"height": 400, "width": 700}}
+    detector = load_detector(str(detector_in(tmp_path, settings)))
+    with pytest.raises(InputError, match="prepares no image of 800 x 300 pixels"):
+        detector.detect([np.zeros((300, 800, 3), np.uint8)])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda w: {f"module.{k}": v for k, v in w.items()}, r'missing .* unexpected .*prefix "module\."'),
+        (
+            lambda w: {k: v for k, v in w.items() if "class_labels" not in k},
+            r"6 missing \(class_labels_classifier\.",
+        ),
+        (lambda w: {k: v for k, v in w.items() if "layer.0" not in k}, r"missing \(vit\.encoder\.layer\.0\."),
+        (
+            lambda w: (
+                w | {k.replace("layer.0", "layer.1"): v.clone() for k, v in w.items() if "layer.0" in k}
+            ),
+            r"unexpected \(vit\.encoder\.layer\.1\.",
+        ),
+    ],
+)
+def test_a_detector_with_missing_or_unexpected_weights_is_refused(
+    tmp_path: Path, change: Any, message: str
+) -> None:
+    folder = detector_in(tmp_path, None)
+    weights = change(load_file(folder / "model.safetensors"))
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(InputError, match=f"not those of a YolosForObjectDetection .*{message}"):
+        load_detector(str(folder))
+
+
+@pytest.mark.parametrize("precision", [torch.float16, torch.bfloat16])
+def test_a_detector_in_half_precision_is_read_as_float32(tmp_path: Path, precision: torch.dtype) -> None:
+    folder = detector_in(tmp_path, {"size": {"height": 64, "width": 96}})
+    YolosForObjectDetection.from_pretrained(folder).to(precision).save_pretrained(folder)
+    detector = TransformersDetector.load(str(folder))
+    assert {weights.dtype for weights in detector.model.parameters()} == {torch.float32}
+    assert len(detector.detect([IMAGE])[0])
+
+
+def test_every_spelling_of_a_detector_s_path_gives_the_same_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    detector_in(tmp_path / "yolos", {"size": {"height": 64, "width": 96}})
+    monkeypatch.chdir(tmp_path)
+    name = load_detector("yolos").name
+    assert name.startswith(f"{tmp_path / 'yolos'}@")
+    for spelling in ("./yolos", str(tmp_path / "yolos"), f"yolos@{name[-12:]}", name):
+        assert load_detector(spelling).name == name
 
 
 def test_without_settings_images_are_prepared_as_for_detr(tmp_path: Path) -> None:

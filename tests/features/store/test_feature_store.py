@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import resource
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import numpy as np
 import pytest
@@ -52,6 +54,39 @@ def test_a_store_gives_back_what_it_got(tmp_path: Path) -> None:
     assert len(found[7]) == 0
     assert again.text("hello there").tolist() == [[1.0] * 4] * 2
     assert again.has_text("")
+
+
+def test_threads_that_write_texts_to_one_store_lose_none(tmp_path: Path) -> None:
+    FeatureStore.create(tmp_path, ATTRIBUTES)
+    shared = FeatureStore.open(tmp_path)
+
+    def write(writer: int) -> None:
+        store = shared if writer % 2 else FeatureStore.open(tmp_path)
+        for i in range(40):
+            store.put_texts({f"{writer} {i}": np.full((1, 4), writer, np.float32)})
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(8)))
+    texts = [(writer, f"{writer} {i}") for writer in range(8) for i in range(40)]
+    assert len(list((tmp_path / "texts").iterdir())) == len(texts)
+    again = FeatureStore.open(tmp_path)
+    assert [again.text(key)[0, 0] for _, key in texts] == [writer for writer, _ in texts]
+    assert all(shared.has_text(key) for writer, key in texts if writer % 2)
+
+
+def test_threads_that_index_one_store_at_the_same_time_lose_none(tmp_path: Path) -> None:
+    FeatureStore.create(tmp_path, ATTRIBUTES)
+    for round_ in range(20):  # the index is read with the first text that is written
+        store, together = FeatureStore.open(tmp_path), Barrier(4)
+
+        def write(key: str, store: FeatureStore = store, together: Barrier = together) -> None:
+            together.wait()
+            store.put_texts({key: np.ones((1, 4), np.float32)})
+
+        keys = [f"{round_} {i}" for i in range(4)]
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(write, keys))
+        assert all(map(store.has_text, keys))
 
 
 def test_files_of_a_killed_writer_are_not_read(tmp_path: Path) -> None:

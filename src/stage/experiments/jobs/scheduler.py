@@ -64,7 +64,12 @@ def _start(run: Run, threads: int) -> subprocess.Popen[bytes]:
             stdin=subprocess.PIPE,  # never written to: its closing tells the worker that this process has ended
             stdout=log,
             stderr=subprocess.STDOUT,
-            env={**os.environ, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)},
+            env={
+                **os.environ,
+                "OMP_NUM_THREADS": str(threads),
+                "MKL_NUM_THREADS": str(threads),
+                "PYTHONIOENCODING": "utf-8",
+            },
             start_new_session=True,
         )
 
@@ -73,7 +78,7 @@ def _reason(code: int, log: Path) -> str:
     if code < 0:
         hint = "; is there enough memory for so many jobs?" if code == -signal.SIGKILL else ""
         return f"was killed by signal {-code}{hint}"
-    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    lines = [line.strip() for line in log.read_text("utf-8", errors="replace").splitlines() if line.strip()]
     return lines[-1] if lines else f"exited with code {code}"
 
 
@@ -85,7 +90,7 @@ def _epochs(folder: Path) -> int:
     """The number of finished epochs, from the logs of the run."""
     finished = 0
     for path in folder.glob("logs/*/metrics.csv"):
-        with path.open(newline="") as file:
+        with path.open(newline="", encoding="utf-8") as file:
             validated = [int(row["epoch"]) + 1 for row in csv.DictReader(file) if row.get("val/accuracy")]
         finished = max([finished, *validated])
     return finished

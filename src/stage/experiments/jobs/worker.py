@@ -67,7 +67,7 @@ def exit_with_parent() -> None:
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold the lock of a run's folder. Raises InputError if another process holds it."""
-    with (folder / LOCK).open("w") as lock:
+    with (folder / LOCK).open("wb") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from stage.errors import InputError, first_line
-from stage.features.pretrained import LOADING_ERRORS, download_progress
+from stage.features.names import name_of_file
+from stage.features.pretrained import LOADING_ERRORS, download_progress, load_weights
 from stage.features.protocols import REGIONS_PER_FRAME
 from stage.geometry import tensor_box_iou
 from stage.runtime.hardware import best_device
@@ -35,7 +37,8 @@ class TransformersDetector:
         """Load a model folder, or a model of the hub by its name (only then is the network used).
 
         Images are prepared as its preprocessor_config.json says, or as for DETR if it has none. Raises InputError if
-        it is not an object detector, or one without a state for each box.
+        it is not an object detector, its weights are incomplete, it has no state for each box, or these settings
+        prepare no usable images.
         """
         folder = Path(spec)
         local = folder.is_dir()
@@ -47,9 +50,7 @@ class TransformersDetector:
 
         try:
             with download_progress(local=local):
-                model = AutoModelForObjectDetection.from_pretrained(
-                    spec, local_files_only=local, use_safetensors=True
-                )
+                model = load_weights(AutoModelForObjectDetection, spec, local=local)
                 processor = _image_processor(spec, local)
         except LOADING_ERRORS as error:
             raise InputError(f"{spec}: no object detector could be loaded ({first_line(error)})") from None
@@ -60,8 +61,10 @@ class TransformersDetector:
         name = spec
         if local:
             weights = b"".join(path.read_bytes() for path in sorted(folder.glob("*.safetensors")))
-            name = f"{spec}@{hashlib.sha256(weights).hexdigest()[:12]}"
-        return cls(model, processor, name)
+            name = name_of_file(folder, hashlib.sha256(weights).hexdigest())
+        detector = cls(model, processor, name)
+        detector._try_out()
+        return detector
 
     @property
     def name(self) -> str:
@@ -77,11 +80,45 @@ class TransformersDetector:
         """The at most 20 best queries of each image, by the score of their best class."""
         return [self._detect(image) for image in images]
 
+    def prepare(self, image: Image) -> Tensor:
+        """The pixel values (1, 3, height, width) that the model gets, prepared as the processor's settings say.
+
+        Raises InputError if these settings can't be used for an image of this size.
+        """
+        height, width = image.shape[:2]
+        try:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                prepared = self.processor(
+                    images=image, input_data_format="channels_last", return_tensors="pt"
+                )
+        except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:
+            raise InputError(
+                f"{self.name}: preprocessor_config.json prepares no image of {width} x {height} pixels "
+                f"({first_line(error)})"
+            ) from None
+        pixels: Tensor = prepared["pixel_values"].float()  # without do_rescale they are integers of 0 to 255
+        if not bool(pixels.isfinite().all()):
+            raise InputError(
+                f"{self.name}: preprocessor_config.json makes pixels infinite; correct image_std or rescale_factor"
+            )
+        return pixels
+
+    def _try_out(self) -> None:
+        """Raises InputError if no regions can be detected in a grey image: before any film is decoded."""
+        try:
+            self.detect([np.full((360, 640, 3), 127, np.uint8)])
+        except torch.OutOfMemoryError:
+            raise
+        except (ValueError, TypeError, RuntimeError, AttributeError, IndexError, KeyError) as error:
+            raise InputError(
+                f"{self.name}: the model can't process images prepared as its preprocessor_config.json says "
+                f"({first_line(error)})"
+            ) from None
+
     def _detect(self, image: Image) -> Regions:
         from transformers.image_transforms import center_to_corners_format
 
-        prepared = self.processor(images=image, input_data_format="channels_last", return_tensors="pt")
-        output = self.model(pixel_values=prepared["pixel_values"].to(self.model.device))
+        output = self.model(pixel_values=self.prepare(image).to(self.model.device))
         # The processor's own post-processing doesn't tell which query a box is of, and so not its state.
         probabilities = self._probabilities(output.logits[0].float().cpu())
         scores, kinds = probabilities.max(-1)
@@ -110,13 +147,11 @@ def _image_processor(spec: str, local: bool) -> Any:
     import transformers
     from transformers.utils.hub import cached_file
 
-    settings = cached_file(
-        spec, "preprocessor_config.json", local_files_only=local, _raise_exceptions_for_missing_entries=False
-    )
-    if settings is None:
-        # The name before version 5 of transformers is the second one.
-        kind = getattr(transformers, "DetrImageProcessorPil", None) or transformers.DetrImageProcessor
-        return kind()
+    if not any(
+        cached_file(spec, file, local_files_only=local, _raise_exceptions_for_missing_entries=False)
+        for file in ("preprocessor_config.json", "processor_config.json")
+    ):
+        return transformers.DetrImageProcessorPil()
     auto: Any = transformers.AutoImageProcessor
     return auto.from_pretrained(spec, backend="pil", local_files_only=local, trust_remote_code=False)
 

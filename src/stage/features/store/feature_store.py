@@ -5,7 +5,7 @@ that exist, and a killed process can't damage it: every file is written whole or
 
     attributes.json             which encoders the features come from
     clips/NAME.safetensors      the regions of a clip's frames, features in float16
-    texts/NUMBER.safetensors    word vectors of some thousand texts, in float16
+    texts/NAME.safetensors      word vectors of some thousand texts, in float16
 
 Features are read when they are requested, so memory does not grow with the number of clips.
 """
@@ -13,13 +13,14 @@ Features are read when they are requested, so memory does not grow with the numb
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import lru_cache
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
+from secrets import token_hex
+from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -110,6 +111,7 @@ class FeatureStore:
         self.folder = folder
         self.attributes = attributes
         self._texts: dict[str, _TextRows] | None = None
+        self._indexing = Lock()
         self._open = lru_cache(OPEN_CLIPS)(StoredRegions)
 
     def __reduce__(self) -> tuple[type[FeatureStore], tuple[Path, FeatureAttributes]]:
@@ -183,13 +185,14 @@ class FeatureStore:
         """Store word vectors (words, dim) by their keys in a new file. Returns its path; None for no vectors."""
         if not vectors:
             return None
+        # For the order of the files: writers may see the same number, so their names are random too.
         number = len(list((self.folder / "texts").glob(f"*{SUFFIX}")))
         metadata = {
             "keys": json.dumps(list(vectors)),
             "lengths": json.dumps([len(v) for v in vectors.values()]),
         }
         words = _join(list(vectors.values()), self.attributes.text_dim).astype(np.float16)
-        path = self.folder / "texts" / f"{number:05d}-{os.getpid()}{SUFFIX}"
+        path = self.folder / "texts" / f"{number:05d}-{token_hex(8)}{SUFFIX}"
         write_tensors(path, {"vectors": words}, metadata)
         self._add_texts(path, self._index())
         return path
@@ -220,12 +223,15 @@ class FeatureStore:
         return self.clip(clip.name).at(frames)
 
     def _index(self) -> dict[str, _TextRows]:
-        if self._texts is None:
-            index: dict[str, _TextRows] = {}
-            for path in sorted((self.folder / "texts").glob(f"*{SUFFIX}")):
-                self._add_texts(path, index)
-            self._texts = index
-        return self._texts
+        with (
+            self._indexing
+        ):  # a thread's index must not replace that to which another one has added its texts
+            if self._texts is None:
+                index: dict[str, _TextRows] = {}
+                for path in sorted((self.folder / "texts").glob(f"*{SUFFIX}")):
+                    self._add_texts(path, index)
+                self._texts = index
+            return self._texts
 
     @staticmethod
     def _add_texts(path: Path, index: dict[str, _TextRows]) -> None:

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from stage.errors import InputError, first_line
-from stage.features.names import PACKAGED_BERT
-from stage.features.pretrained import LOADING_ERRORS, download_progress
+from stage.features.names import PACKAGED_BERT, name_of_file
+from stage.features.pretrained import LOADING_ERRORS, POOLER, download_progress, load_weights
 from stage.runtime.hardware import best_device
 from stage.types import Array
 
@@ -62,7 +62,7 @@ class BertEncoder:
     def load(cls, spec: str) -> BertEncoder:
         """Load a model folder, or a model from the hub, the only case that uses the network.
 
-        Raises InputError if there is no such text encoder.
+        Raises InputError if there is no such text encoder, its weights are incomplete or its tokenizer can't be used.
         """
         folder = Path(spec)
         if folder.is_dir():
@@ -72,7 +72,7 @@ class BertEncoder:
                     f"{spec}: contains no *.safetensors weights; save the model with save_pretrained"
                 )
             digest = hashlib.sha256(b"".join(w.read_bytes() for w in weights)).hexdigest()
-            return cls._from_pretrained(spec, f"{spec}@{digest[:12]}", local=True)
+            return cls._from_pretrained(spec, name_of_file(folder, digest), local=True)
         if folder.is_absolute() or spec.startswith(".") or spec.count("/") > 1:
             raise InputError(
                 f"{spec}: no such file or folder; give a GloVe file, a BERT folder or a hub name"
@@ -86,9 +86,10 @@ class BertEncoder:
         try:
             with download_progress(local=local):
                 tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local, use_fast=True)
-                model = AutoModel.from_pretrained(source, local_files_only=local, use_safetensors=True)
+                model = load_weights(AutoModel, source, local=local, optional=(POOLER,))
         except LOADING_ERRORS as error:
             raise InputError(f"{source}: no text encoder could be loaded ({first_line(error)})") from None
+        _check_usable(model, tokenizer, source)
         return cls(model, tokenizer, name)
 
     @property
@@ -151,6 +152,22 @@ class BertEncoder:
         )
         hidden: Tensor = output.hidden_states[LAYER].float().cpu()
         return [hidden[i, 1 : 1 + len(w.pieces)].numpy() for i, w in enumerate(batch)]
+
+
+def _check_usable(model: Any, tokenizer: Any, source: str) -> None:
+    """Raises InputError if a model and its tokenizer can't encode the words of a text."""
+    if not tokenizer.is_fast or tokenizer.cls_token_id is None or tokenizer.sep_token_id is None:
+        raise InputError(
+            f"{source}: needs a fast tokenizer with [CLS] and [SEP], as that of BERT; use another model"
+        )
+    if not hasattr(model.config, "max_position_embeddings"):
+        raise InputError(f"{source}: has no max_position_embeddings; use an encoder like BERT")
+    rows = model.get_input_embeddings().num_embeddings
+    if tokenizer.vocab_size > rows:
+        raise InputError(
+            f"{source}: the tokenizer has {tokenizer.vocab_size} wordpieces, but the model has embeddings of {rows}; "
+            "use the tokenizer that the model was trained with"
+        )
 
 
 class _Window:

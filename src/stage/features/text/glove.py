@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from stage.annotation.vocabulary import fold_case
 from stage.errors import InputError
-from stage.features.names import PACKAGED_GLOVE_NAME
+from stage.features.names import PACKAGED_GLOVE_NAME, name_of_file
 from stage.types import Array
 from stage.wording import counted
 
@@ -74,7 +75,7 @@ class GloveEncoder:
                 rows.append(row)
         if not rows:
             raise InputError(f"{path}: contains no word vectors")
-        return cls(words, np.stack(rows), f"{path}@{digest.hexdigest()[:12]}")
+        return cls(words, np.stack(rows), name_of_file(path, digest.hexdigest()))
 
     @property
     def name(self) -> str:
@@ -90,13 +91,17 @@ class GloveEncoder:
 
     def known(self, word: str) -> bool:
         """Whether the word has a vector."""
-        return word in self._row or word.lower() in self._row
+        return self._row_of(word) is not None
+
+    def _row_of(self, word: str) -> int | None:
+        """The row of a word as written, or else in lower case, or else in lower case and NFC."""
+        return next((self._row[w] for w in (word, word.lower(), fold_case(word)) if w in self._row), None)
 
     def _encode(self, text: str) -> Array:
         words = text.split()
         vectors = np.zeros((len(words), self.dim), np.float32)
         for i, word in enumerate(words):
-            row = self._row.get(word, self._row.get(word.lower()))
+            row = self._row_of(word)
             if row is not None:
                 vectors[i] = self.vectors[row]
         return vectors

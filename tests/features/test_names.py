@@ -1,0 +1,65 @@
+"""One model has one name, and features of older or other spellings of it are its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from stage.errors import InputError
+from stage.features.names import name_of_file, same_model
+from stage.features.protocols import FeatureAttributes
+from stage.features.store.feature_store import FeatureStore
+
+DIGEST, OTHER = "0123456789ab", "ba9876543210"
+
+
+def test_every_spelling_of_a_file_has_one_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bert").mkdir()
+    names = {
+        name_of_file(path, DIGEST * 5) for path in (Path("bert"), Path("./x/../bert"), tmp_path / "bert")
+    }
+    assert names == {f"{tmp_path / 'bert'}@{DIGEST}"}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "same"),
+    [
+        (f"bert@{DIGEST}", f"/home/mia/bert@{DIGEST}", True),
+        (f"./bert@{DIGEST}", f"bert@{DIGEST}", True),
+        (f"/old/bert@{DIGEST}", f"/new/name@{DIGEST}", True),
+        (f"bert@{DIGEST}", f"bert@{OTHER}", False),
+        (f"concepts:bert@{DIGEST}", f"concepts:./bert@{DIGEST}", True),
+        (f"concepts:bert@{DIGEST}", f"bert@{DIGEST}", False),
+        ("owner/bert", "owner/bert", True),
+        ("owner/bert", "other/bert", False),
+        ("glove@6B-50d", "glove@6B-50d", True),
+        ("letters@1", "figures@1", False),
+        ("", "", True),
+        ("", f"bert@{DIGEST}", False),
+    ],
+)
+def test_names_with_the_same_digest_are_of_the_same_model(first: str, second: str, same: bool) -> None:
+    assert same_model(first, second) is same_model(second, first) is same
+
+
+def test_a_store_accepts_other_spellings_and_keeps_the_current_one(tmp_path: Path) -> None:
+    def made_with(text: str) -> str:
+        return FeatureStore.create(
+            tmp_path / "store", FeatureAttributes(text=text, text_dim=4)
+        ).attributes.text
+
+    made_with(f"bert@{DIGEST}")
+    assert made_with(f"/old/bert@{DIGEST}") == f"/old/bert@{DIGEST}"
+    assert made_with(f"/new/bert@{DIGEST}") == f"/new/bert@{DIGEST}"
+    FeatureStore.create(tmp_path / "store", FeatureAttributes(regions="stage@1", region_dim=2))
+    assert FeatureStore.open(tmp_path / "store").attributes.text == f"/new/bert@{DIGEST}"
+    with pytest.raises(InputError, match=f"contains features of /new/bert@{DIGEST}"):
+        made_with(f"/new/bert@{OTHER}")
+
+
+def test_a_copy_of_a_packaged_model_does_not_rename_its_features(tmp_path: Path) -> None:
+    FeatureStore.create(tmp_path, FeatureAttributes(text=f"minilm@{DIGEST}", text_dim=4))
+    same = FeatureStore.create(tmp_path, FeatureAttributes(text=f"/a/copy@{DIGEST}", text_dim=4))
+    assert same.attributes.text == f"minilm@{DIGEST}"
