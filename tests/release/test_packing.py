@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import h5py
@@ -67,6 +68,16 @@ def test_packing_again_with_other_settings_is_refused(release: Release) -> None:
     with pytest.raises(InputError, match=r"packed.*regions.*2.*3"):
         pack_release(root, root / "packed", 3, quiet)
     pack_release(root, root / "packed", 2, quiet)
+
+
+def test_another_data_set_is_not_packed_over(release: Release, tmp_path: Path) -> None:
+    own = tmp_path / "own" / "train" / "questions.json"
+    own.parent.mkdir(parents=True)
+    own.write_text("[]", "utf-8")
+    with pytest.raises(InputError, match=r"own/train: contains another data set"):
+        pack_release(release.write(), tmp_path / "own", 25, quiet)
+    assert own.read_text("utf-8") == "[]"
+    assert [path.name for path in own.parent.iterdir()] == ["questions.json"]
 
 
 def test_features_that_are_not_numbers_are_named_each_time(release: Release) -> None:

@@ -189,6 +189,13 @@ def test_without_settings_images_are_prepared_as_for_detr(tmp_path: Path) -> Non
     assert pixels(detector_in(tmp_path, None)).shape == (1, 3, 800, 1333)
 
 
+def test_settings_may_lie_in_processor_config_json(tmp_path: Path) -> None:
+    settings = {"image_processor_type": "YolosImageProcessor", "size": {"height": 64, "width": 96}}
+    folder = detector_in(tmp_path, None)
+    (folder / "processor_config.json").write_text(json.dumps({"image_processor": settings}))
+    assert pixels(folder).shape == (1, 3, 64, 96)
+
+
 def test_no_torchvision_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torchvision", None)  # so that importing it fails
     settings = {"size": {"height": 64, "width": 96}, "image_processor_type": "DetrImageProcessor"}
