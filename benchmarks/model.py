@@ -13,7 +13,6 @@ there; the plain implementation stays on the CPU. Ratios can be compared between
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -28,10 +27,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from stage.data.batch import Batch
 from stage.data.examples import Limits, collate
 from stage.data.layouts import open_questions
-from stage.data.loading import LengthBucketSampler, inference_batches
+from stage.data.loading import CollateStep, LengthBucketSampler, inference_batches
 from stage.data.question_set import QuestionSet
+from stage.model.build import training_losses
 from stage.model.config import StageConfig
-from stage.model.losses import LossWeights, stage_losses
+from stage.model.losses import LossWeights
 from stage.model.ops.compiled import compile_ops
 from stage.model.stage import Stage
 from stage.runtime.allocator import keep_freed_memory, peak_memory
@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("--split", default="train")
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--at-once", type=int, default=STEP.at_once)
+    parser.add_argument("--at-once", type=int, help="by default all of a step")
     parser.add_argument("--compile", choices=("auto", "never"), default="auto")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--no-plain", action="store_true", help="skip the plain implementation")
@@ -121,14 +121,11 @@ def speed(
     return step_seconds, batch_seconds * len(inputs) / sum(len(batch) for [batch] in inputs)
 
 
-def batches_of(questions: QuestionSet, at_once: int, steps: int) -> list[list[Batch]]:
+def batches_of(questions: QuestionSet, at_once: int | None, steps: int) -> list[list[Batch]]:
     """Training steps of 16 questions, each as micro-batches of at most `at_once`."""
-    micro_batches = list(LengthBucketSampler(questions.sizes(), STEP.batch_size, at_once, STEP.seed))
-    n = math.ceil(STEP.batch_size / at_once)
-    return [
-        [collate([questions.example(i) for i in indices]) for indices in micro_batches[first : first + n]]
-        for first in range(0, min(n * steps, len(micro_batches) - n), n)
-    ]
+    *whole, _ = LengthBucketSampler(questions.sizes(), STEP.batch_size, STEP.seed)  # the last may be short
+    divide = CollateStep(at_once)
+    return [divide([questions.example(i, training=True) for i in batch]) for batch in whole[:steps]]
 
 
 def seconds(runs: Sequence[Callable[[], object]]) -> float:
@@ -147,9 +144,9 @@ def seconds(runs: Sequence[Callable[[], object]]) -> float:
 
 def step(model: Stage, optimizer: torch.optim.Optimizer, micro_batches: Sequence[Batch]) -> None:
     model.train()
-    for batch in micro_batches:
-        losses, _ = stage_losses(model, batch.to(_device_of(model)), LossWeights())
-        losses.total.backward()
+    parts = [batch.to(_device_of(model)) for batch in micro_batches]
+    losses, _ = training_losses(model, parts, LossWeights())
+    losses.total.backward()
     optimizer.step()
     optimizer.zero_grad()
 

@@ -80,7 +80,7 @@ def in_new_process(open_set: Callable[[], QuestionSet]) -> Reading:
 def read(open_set: Callable[[], QuestionSet]) -> Reading:
     torch.set_num_threads(1)
     questions = open_set()
-    batches = LengthBucketSampler(questions.sizes(), BATCH_SIZE, BATCH_SIZE, SEED)
+    batches = LengthBucketSampler(questions.sizes(), BATCH_SIZE, SEED)
     shuffled = torch.randperm(len(questions), generator=torch.Generator().manual_seed(SEED)).tolist()
     speed_of(questions, shuffled)  # warms the cache
     orders = {"training order": [i for batch in batches for i in batch], "random order": shuffled}

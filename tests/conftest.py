@@ -12,7 +12,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: several test pr
 import fcntl
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,14 +22,17 @@ import pytest
 from films import write_film
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+    from samples.browser import Screen
     from samples.command_line import Run
     from samples.release_folder import Release
     from stage.collecting.task import Task
     from stage.inference.ask import OpenFilm
     from stage.sitcom.benchmark.splits import PublishedSplit
 
-SLOW_FIXTURES = {"sitcom_data", "small_sitcom"}
-"""Fixtures that draw films or train; tests that use them are slow."""
+SLOW_FIXTURES = {"sitcom_data", "small_sitcom", "browser"}
+"""Fixtures that draw films, train or start a browser; tests that use them are slow."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -98,7 +101,7 @@ def sitcom_model(sitcom_data: Path, tmp_path_factory: pytest.TempPathFactory) ->
     def make(out: Path) -> None:
         config = out / "run.yaml"
         config.write_text(RUN.format(data=sitcom_data, out=out))
-        train(load_config(config), progress=False)
+        train(load_config(config))
 
     return made_once(tmp_path_factory, "sitcom_run", make) / "model"
 
@@ -133,10 +136,53 @@ def collecting_task(spoken_film: Path) -> Task:
     from dataclasses import replace
 
     from samples.collecting import QUESTION, WordList
-    from stage.collecting.task import make_task, open_clip
+    from stage.collecting.films import open_clip
+    from stage.collecting.task import make_task
 
-    clip, pictures = open_clip(spoken_film, spoken_film.with_suffix(".srt"))
-    return make_task(clip, pictures, [QUESTION, replace(QUESTION, qid=6, clip="other")], WordList(), {})
+    opened = open_clip(spoken_film, spoken_film.with_suffix(".srt"))
+    return make_task(opened, [QUESTION, replace(QUESTION, qid=6, clip="other")], WordList(), {})
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A headless browser; tests that use it are skipped where there is none."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    from samples.browser import launch
+
+    with sync_api.sync_playwright() as playwright:
+        browser = launch(playwright)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=["desktop", "phone"])
+def screen(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Screen]:
+    """A window on a desktop with a mouse, and one on a phone with a touch screen."""
+    from samples.browser import Screen
+
+    screen = Screen(browser, request.param)
+    yield screen
+    screen.close()
+
+
+@pytest.fixture
+def phone(browser: Browser) -> Iterator[Screen]:
+    """A window on a phone, for what takes more than one finger."""
+    from samples.browser import Screen
+
+    screen = Screen(browser, "phone")
+    yield screen
+    screen.close()
+
+
+@pytest.fixture
+def desktop(browser: Browser) -> Iterator[Screen]:
+    """A window on a desktop, for what does not depend on its size."""
+    from samples.browser import Screen
+
+    screen = Screen(browser, "desktop")
+    yield screen
+    screen.close()
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
@@ -39,15 +40,15 @@ def write_film(
     times: Iterable[Fraction | float],
     codec: str = "libx264",
     *,
-    rate: int = 24,
+    rate: int | Fraction = 24,
     key_every: int = 12,
+    first: int = 0,
     format: str | None = None,
     sound: bool = False,
-    turned: int = 0,
     encoder_options: dict[str, str] | None = None,
     container_options: dict[str, str] | None = None,
 ) -> Path:
-    """A film of images 0, 1, 2.. shown at `times` in seconds. Skips the test if the codec isn't installed."""
+    """A film of images 0, 1, 2.. (or from `first` on) at `times` in seconds. Skips the test without the codec."""
     try:
         av.codec.Codec(codec, "w")
     except av.codec.codec.UnknownCodecError:
@@ -60,13 +61,13 @@ def write_film(
             options |= {"preset": "ultrafast", "sc_threshold": "0"}
         track = container.add_stream(codec, rate=rate, options=options | (encoder_options or {}))
         track.width, track.height, track.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-        base = Fraction(1, rate) if codec == "mpeg4" or path.suffix == ".h264" else Fraction(1, 24000)
+        base = (
+            1 / Fraction(rate) if codec.startswith("mpeg") or path.suffix == ".h264" else Fraction(1, 24000)
+        )
         track.time_base = track.codec_context.time_base = base
-        if turned:
-            track.set_display_rotation(turned)
         if sound:
             _write_silence(container)
-        for number, time in enumerate(times):
+        for number, time in enumerate(times, first):
             frame = av.VideoFrame.from_ndarray(numbered_picture(number), format="rgb24")
             frame.pts, frame.time_base = round(time / base), base
             container.mux(track.encode(frame))
@@ -88,4 +89,19 @@ def write_sound(path: Path) -> Path:
     """A second of silence without a video track."""
     with av.open(str(path), "w") as container:
         _write_silence(container)
+    return path
+
+
+def with_display_matrix(film: Path, a: int, b: int, c: int, d: int) -> Path:
+    """Write a display matrix into an .mp4 film: pixel (x, y) is shown at (a x + c y, b x + d y)."""
+    raw = bytearray(film.read_bytes())
+    start = raw.index(b"tkhd") + 44
+    raw[start : start + 36] = struct.pack(">9i", *(v << 16 for v in (a, b, 0, c, d, 0, 0, 0)), 1 << 30)
+    film.write_bytes(raw)
+    return film
+
+
+def joined(path: Path, *parts: Path) -> Path:
+    """The bytes of several films one after the other, as `cat` joins captures."""
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
     return path

@@ -29,7 +29,16 @@ PACKAGE = Path(__file__).parents[1] / "src" / "stage"
 ASCII_LOCALE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 COMPOSED = unicodedata.normalize("NFC", "Zoë")
 DECOMPOSED = unicodedata.normalize("NFD", "Zoë")
-NO_TEXT = ("av", "gzip", "os", "cls", "FeatureStore", "answerer", "Answerer.from_pretrained(model)")
+NO_TEXT = (
+    "av",
+    "PIL.Image",
+    "gzip",
+    "os",
+    "cls",
+    "FeatureStore",
+    "answerer",
+    "Answerer.from_pretrained(model)",
+)
 """What `open` is an attribute of where it opens no text."""
 
 

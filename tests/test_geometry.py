@@ -8,8 +8,20 @@ import sys
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
-from stage.geometry import box_iou, release_label_iou, span_iou, span_overlap, tensor_box_iou, voc_iou
+from stage.geometry import (
+    Numbers,
+    Singles,
+    box_iou,
+    release_label_iou,
+    span_iou,
+    span_overlap,
+    tensor_box_iou,
+    voc_iou,
+)
+from stage.types import Clip
 
 BOX = np.array([[0.0, 0.0, 10.0, 10.0]])
 BESIDE = np.array([[5.0, 0.0, 15.0, 10.0]])
@@ -28,6 +40,63 @@ def test_boxes_without_area_have_no_iou() -> None:
     assert box_iou(point, BOX).tolist() == [[0.0]]
 
 
+PIXELS = st.floats(-50, 2000, width=32)
+
+
+@st.composite
+def boxes(draw: st.DrawFn, count: int) -> Singles:
+    """(count, 4) with sides of at least a pixel, partly past the picture."""
+    lines = [
+        (left, top, left + width, top + height)
+        for left, top, width, height in draw(
+            st.lists(
+                st.tuples(PIXELS, PIXELS, *[st.floats(1, 2000, width=32)] * 2), min_size=count, max_size=count
+            )
+        )
+    ]
+    return np.array(lines, np.float32)
+
+
+@given(boxes(4), boxes(4))
+def test_iou_is_a_share_the_same_both_ways_and_one_of_a_box_with_itself(a: Singles, b: Singles) -> None:
+    def rows(first: Singles, second: Singles) -> list[Numbers]:
+        return [voc_iou(first, second), np.diag(box_iou(first, second))]
+
+    for there, back in zip(rows(a, b), rows(b, a), strict=True):
+        assert there == pytest.approx(back, abs=1e-6)
+        assert ((there >= 0) & (there <= 1 + 1e-6)).all()
+    for same in rows(a, a):
+        assert same == pytest.approx(np.ones(4), abs=1e-6)
+    apart = b + (a[:, 2:].max(0) - b[:, :2].min(0) + 10).repeat(2)[[0, 2, 0, 2]]
+    for nothing in rows(a, apart):
+        assert nothing.max() == 0
+
+
+SPANS = st.tuples(st.floats(0, 1e4), st.floats(0, 1e4)).map(lambda span: (min(span), max(span)))
+
+
+@given(SPANS, SPANS)
+def test_overlap_of_spans_is_a_share_the_same_both_ways(
+    a: tuple[float, float], b: tuple[float, float]
+) -> None:
+    found, shared = span_overlap(a, b), min(a[1], b[1]) - max(a[0], b[0])
+    assert 0 <= found <= 1
+    assert found == span_overlap(b, a)
+    assert found * (max(a[1], b[1]) - min(a[0], b[0])) == pytest.approx(max(0.0, shared), abs=1e-6)
+    assert span_overlap(a, a) == (a[0] < a[1])
+
+
+@given(st.integers(1, 1000), st.tuples(st.floats(-100, 500), st.floats(-100, 500)))
+def test_a_clamped_span_is_within_the_clip_and_one_within_stays(
+    count: int, span: tuple[float, float]
+) -> None:
+    clip = Clip("clip", count)
+    start, end = clip.clamp(span)
+    assert 0 <= start <= end <= clip.duration
+    if 0 <= span[0] <= span[1] <= clip.duration - 1 / 3:
+        assert (start, end) == span
+
+
 def test_tensors_have_the_iou_of_arrays_in_their_own_dtype() -> None:
     rng = np.random.default_rng(0)
     corners = np.sort(rng.uniform(0, 100, (2, 20, 2, 2)), axis=2).reshape(2, 20, 4).astype(np.float32)
@@ -36,7 +105,6 @@ def test_tensors_have_the_iou_of_arrays_in_their_own_dtype() -> None:
     assert np.allclose(found.numpy(), box_iou(*corners), atol=1e-6)
 
 
-@pytest.mark.slow
 @pytest.mark.slow
 def test_geometry_is_imported_without_torch() -> None:
     script = "import sys, stage.geometry; print('torch' in sys.modules)"

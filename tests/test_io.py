@@ -11,8 +11,11 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stage.errors import InputError
 from stage.io import (
@@ -56,6 +59,63 @@ def test_json_and_text_are_gzipped_by_their_name(tmp_path: Path) -> None:
         assert read_json(tmp_path / name) == content
     assert (tmp_path / "a.json").read_text() == json.dumps(content, separators=(",", ":"))
     assert json.loads(gzip.decompress((tmp_path / "a.json.gz").read_bytes())) == content
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.srt.gz"])
+def test_half_a_character_is_not_written(tmp_path: Path, name: str) -> None:
+    write_text(tmp_path / name, "before \U0001f600")
+    written = (tmp_path / name).read_bytes()
+    with pytest.raises(
+        InputError, match=rf"{name}: can't be written, .* half a character \(\\ud83d\) after 'Mia'"
+    ):
+        write_text(tmp_path / name, "Mia\ud83d")
+    assert (tmp_path / name).read_bytes() == written
+    assert names(tmp_path) == [name]
+
+
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=20,
+)
+
+
+@given(ANY_JSON, st.booleans(), st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-32"]))
+def test_any_json_is_read_as_it_was_written(content: object, ascii_only: bool, encoding: str) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "a.json"
+        path.write_bytes(json.dumps(content, ensure_ascii=ascii_only).encode(encoding))
+        assert read_json(str(path)) == content
+        write_json(path, content)
+        assert read_json(path) == content
+        write_json(f"{path}.gz", content)
+        assert read_json(f"{path}.gz") == content
+
+
+@given(st.binary(max_size=200), st.sampled_from(["a.json", "a.json.gz"]))
+def test_any_bytes_are_read_as_json_or_reported_in_one_line(content: bytes, name: str) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        path.write_bytes(gzip.compress(content) if content[:1] < b"\x80" and name.endswith("gz") else content)
+        try:
+            said = f"{path}: {json.dumps(read_json(path))}"
+        except InputError as error:
+            said = str(error)
+        assert said.startswith(f"{path}: ")
+        assert "\n" not in said
+
+
+@given(st.text(max_size=8), st.text(max_size=8), st.booleans())
+def test_half_a_character_is_not_read(before: str, after: str, as_key: bool) -> None:
+    text = json.dumps(before)[1:-1] + "\\uD83d" + json.dumps(after)[1:-1]
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "a.json"
+        path.write_text(f'{{"{text}": 1}}' if as_key else f'["\\ud83d\\ude00", "{text}"]', "ascii")
+        with pytest.raises(InputError, match=r"has half a character \(\\ud83d\) after"):
+            read_json(path)
+        path.write_bytes(b'["\xed\xa0\xbd"]')
+        with pytest.raises(InputError, match="is not JSON"):
+            read_json(path)
 
 
 def test_a_gzipped_file_is_the_same_from_run_to_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

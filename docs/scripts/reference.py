@@ -21,7 +21,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from stage.commands import program
+from stage.commands import EXIT_CODES, program
 from stage.data.examples import Limits
 from stage.model.build import KINDS
 from stage.training.config import DataConfig, ModelConfig, RunConfig, TrainingConfig
@@ -40,6 +40,12 @@ def command_line() -> str:
     """A section for each command, in the order in which `stage --help` lists them."""
     app: Any = typer.main.get_command(program())
     return "\n\n".join(_command(name, command) for name, command in _commands("stage", app))
+
+
+def exit_codes() -> str:
+    """A row for each exit code."""
+    rows = (f"| {code} | {_text(meaning)} |" for code, meaning in EXIT_CODES.items())
+    return "\n".join(["| Exit code | Meaning |", "| --- | --- |", *rows])
 
 
 def _commands(name: str, command: Any) -> Iterator[tuple[str, Any]]:
@@ -201,4 +207,8 @@ def _text(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
 
 
-PARTS: dict[str, Callable[[], str]] = {"command-line": command_line, "settings": settings}
+PARTS: dict[str, Callable[[], str]] = {
+    "command-line": command_line,
+    "exit-codes": exit_codes,
+    "settings": settings,
+}

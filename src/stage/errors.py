@@ -1,5 +1,9 @@
 """`InputError`, for what a user can get wrong: one line, no traceback."""
 
+INTERRUPTION = (
+    "stage: interrupted; no file is left half written, and the same command resumes or starts again"
+)
+
 
 class InputError(Exception):
     """The user's input can't be used.

@@ -30,18 +30,19 @@ SHOWN_CHARACTERS = 40
 """Of the target's name in a temporary name, which must not exceed the file system's limit of 255 bytes."""
 TAKEN = {errno.ENOTEMPTY, errno.EEXIST}
 """Errors of renaming a folder to a name that a folder with content has."""
-
-
+SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+"""In JSON, an escape for one half of a character, as those beyond U+FFFF are escaped."""
 BEGINNING = 4096
 """The bytes by which the kind of a file is recognised."""
 
 
 @contextmanager
-def writing_file(path: Path) -> Iterator[Path]:
+def writing_file(path: str | Path) -> Iterator[Path]:
     """Yields a temporary path to write a file at; it replaces `path` when the block ends without an error.
 
     Missing parent folders are created. Raises InputError if the file can't be written there.
     """
+    path = Path(path)
     partial = _hidden(path, "partial")
     with _reported(path, partial):
         try:
@@ -54,7 +55,7 @@ def writing_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def writing_folder(folder: Path) -> Iterator[Path]:
+def writing_folder(folder: str | Path) -> Iterator[Path]:
     """Yields an empty temporary folder; it replaces `folder` as a whole when the block ends without an error.
 
     The old folder is moved aside before the new one takes its name, and removed after that; if renaming fails, it is
@@ -63,7 +64,7 @@ def writing_folder(folder: Path) -> Iterator[Path]:
     """
     target = Path(os.path.realpath(folder))
     partial = _hidden(target, "partial")
-    with _reported(folder, partial):
+    with _reported(Path(folder), partial):
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             partial.mkdir()
@@ -74,12 +75,13 @@ def writing_folder(folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def writing_into(folder: Path) -> Iterator[Path]:
+def writing_into(folder: str | Path) -> Iterator[Path]:
     """Yields an empty temporary folder; when the block ends without an error, its files move to `folder` one by one.
 
     Files there of the same name are replaced, others stay: for a folder that contains more than is written now.
     Raises InputError if `folder` can't be written to.
     """
+    folder = Path(folder)
     partial = _hidden(folder / "files", "partial")
     with _reported(folder, partial):
         try:
@@ -92,16 +94,23 @@ def writing_into(folder: Path) -> Iterator[Path]:
             shutil.rmtree(partial, ignore_errors=True)
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+def write_bytes(path: str | Path, content: bytes) -> None:
     """Raises InputError if the file can't be written there."""
     with writing_file(path) as partial:
         partial.write_bytes(content)
 
 
-def write_text(path: Path, content: str) -> None:
-    """Write text as UTF-8, gzipped if the name ends in .gz: the same text gives the same bytes."""
+def write_text(path: str | Path, content: str) -> None:
+    """Write text as UTF-8, gzipped if the name ends in .gz: the same text gives the same bytes.
+
+    Raises InputError if it has half a character (a lone surrogate), or can't be written there.
+    """
+    if broken := _lone_surrogate(content):
+        raise InputError(
+            f"{path}: can't be written, since the text has {broken}; correct it where it comes from"
+        )
     encoded = content.encode()
-    write_bytes(path, gzip.compress(encoded, 6, mtime=0) if path.suffix == ".gz" else encoded)
+    write_bytes(path, gzip.compress(encoded, 6, mtime=0) if Path(path).suffix == ".gz" else encoded)
 
 
 def to_json(content: Any) -> str:
@@ -109,13 +118,21 @@ def to_json(content: Any) -> str:
     return json.dumps(content, separators=(",", ":"))
 
 
-def write_json(path: Path, content: Any) -> None:
+def write_json(path: str | Path, content: Any) -> None:
     """Write JSON, gzipped if the name ends in .gz."""
     write_text(path, to_json(content))
 
 
-def check_writable(path: Path) -> None:
+def check_inputs(paths: Iterable[Path]) -> None:
+    """Raises InputError naming all files that don't exist: to be called before any of them is read."""
+    if absent := [str(path) for path in dict.fromkeys(paths) if not path.exists()]:
+        which = "file" if len(absent) == 1 else "files"
+        raise InputError(f"{', '.join(absent)}: no such {which}; check the path")
+
+
+def check_writable(path: str | Path) -> None:
     """Raises InputError if a file can't be written there: to be called before a long computation of its content."""
+    path = Path(path)
     if path.is_dir():
         raise InputError(f"{path}: is a folder; give the name of a file")
     try:
@@ -138,13 +155,16 @@ class OutputKind:
     """The endings that its name may have, in lower case; any if there are none."""
 
 
-def check_output(path: Path, kind: OutputKind, inputs: Iterable[Path] = (), overwrite: bool = False) -> None:
+def check_output(
+    path: str | Path, kind: OutputKind, inputs: Iterable[Path] = (), overwrite: bool = False
+) -> None:
     """Check that a command may write its output there; to be called before any work is done.
 
     inputs: the files that the command reads; overwrite: replace whatever file is there. Raises InputError if the
     output is an input, a file of another kind, or a folder, if its name has the ending of another kind, or if it
     can't be written.
     """
+    path = Path(path)
     if path.is_dir():
         raise InputError(f"{path}: is a folder; give the name of a file")
     if kind.endings and path.suffix.lower() not in kind.endings:
@@ -186,19 +206,39 @@ def starts_with(path: Path, pattern: str) -> bool:
         return re.match(pattern, file.read(BEGINNING).decode("utf-8", "replace")) is not None
 
 
-def read_json(path: Path) -> Any:
-    """Read JSON, gzipped if the name ends in .gz. Raises InputError if the file can't be read or is not JSON."""
+def read_json(path: str | Path) -> Any:
+    """Read JSON, gzipped if the name ends in .gz.
+
+    Raises InputError if the file can't be read or is not JSON, or if a text has half a character: an escape like
+    \\ud83d without its other half, which no encoder of text takes and no other file can hold.
+    """
+    path = Path(path)
     try:
         content = path.read_bytes()
         if path.suffix == ".gz":
             content = gzip.decompress(content)
-        return json.loads(content)
+        text = content.decode(json.detect_encoding(content))
+        decoded = json.loads(text)
+        if SURROGATE.search(text) and (broken := _lone_surrogate(json.dumps(decoded, ensure_ascii=False))):
+            raise InputError(f"{path}: has {broken}; write the character in full, or leave it out")
+        return decoded
     except (OSError, EOFError, zlib.error) as error:
-        raise InputError(
-            f"{path}: can't be read ({error.__class__.__name__}: {error}); check the path"
-        ) from None
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path}: can't be read ({reason}); check the path") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: is not JSON (nor any text); is it the right file, and complete?") from None
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: is not JSON ({error}); is it the right file, and complete?") from None
+
+
+def _lone_surrogate(text: str) -> str:
+    """The first half of a character in a text, with what comes before it; empty if there is none."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        before = text[max(0, error.start - 20) : error.start]
+        return f"half a character (\\u{ord(text[error.start]):04x}) after {before!r}"
+    return ""
 
 
 def _hidden(path: Path, ending: str) -> Path:
@@ -261,4 +301,6 @@ def _is_of(error: OSError, target: Path, partial: Path) -> bool:
 
 
 def _not_writable(path: Path, error: OSError) -> InputError:
+    if above := next((parent for parent in path.parents if parent.is_file()), None):
+        return InputError(f"{path}: can't be written ({above} is a file, not a folder); choose another place")
     return InputError(f"{path}: can't be written ({error.strerror or error}); choose another place")

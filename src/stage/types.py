@@ -3,6 +3,9 @@
 Units: times are seconds from the start of the clip; boxes are in pixels of the clip at its own size. Frames are
 *numbered*: a clip has 3 numbered frames per second, counted from 1, and frame k shows the clip at k / 3 seconds.
 The model reads every sixth of them (0.5 per second).
+
+All can be hashed. Those that consist of arrays, `Regions` and `ClipFeatures`, are equal to themselves alone; the
+others are equal if their content is.
 """
 
 from __future__ import annotations
@@ -74,7 +77,7 @@ class Clip:
 
     def clamp(self, span: tuple[float, float]) -> tuple[float, float]:
         """A span (seconds) limited to the clip; one beyond its end becomes the clip's last third of a second."""
-        start = min(span[0], max(0.0, self.duration - 1 / FRAMES_PER_SECOND))
+        start = min(max(0.0, span[0]), max(0.0, self.duration - 1 / FRAMES_PER_SECOND))
         return start, max(start, min(span[1], self.duration))
 
 
@@ -89,7 +92,7 @@ class Question:
     answer_index: int | None = None
     span: tuple[float, float] | None = None
     """Start and end in seconds of the moment that shows the answer."""
-    boxes: Mapping[int, tuple[Box, ...]] = field(default_factory=dict)
+    boxes: Mapping[int, tuple[Box, ...]] = field(default_factory=dict, hash=False)
     """Numbered frame -> its annotated boxes, which may be none; labels are words of the question or right answer."""
 
     @property
@@ -98,7 +101,7 @@ class Question:
         return tuple(f"{self.text} {answer}" for answer in self.answers)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Regions:
     """The regions detected in one frame, best first."""
 
@@ -120,7 +123,7 @@ class Regions:
         return cls(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, dim), np.float32))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ClipFeatures:
     """The feature vectors of a clip."""
 
@@ -185,6 +188,8 @@ class Moment:
     grounding: tuple[WordBoxes, ...]
     """One entry per concept word that has boxes with a score above the threshold."""
     sentences: tuple[AttendedSentence, ...]
+    in_span: bool
+    """Whether the predicted span covers this frame. Its times don't decide that: they are limited to the clip."""
 
     @property
     def time(self) -> float:

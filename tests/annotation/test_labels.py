@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from samples.places import SHARED
-from stage.annotation.labels import frames_of_question, positive_regions, span_in_frames, span_in_seconds
+from stage.annotation.clip_checks import times_summary
+from stage.annotation.labels import (
+    LAST_FRAME,
+    frames_of_question,
+    positive_regions,
+    span_in_frames,
+    span_in_seconds,
+)
 from stage.annotation.questions import question_from_json
 from stage.geometry import release_label_iou
 from stage.media.alignment import aligned_sentences
-from stage.types import Box, Question, Sentence
+from stage.types import Box, Clip, Question, Sentence
 
 GOLDEN = SHARED / "golden"
 
@@ -41,11 +52,12 @@ def question(entry: dict[str, Any]) -> Question:
 def test_frames_and_spans_are_those_of_the_release() -> None:
     for entry in golden("labels.json"):
         asked = question(entry)
-        frames = frames_of_question(asked, entry["frame_count"])
+        frames = frames_of_question(asked, entry["frame_count"], LAST_FRAME)
         assert list(frames) == entry["image_indices"]
         assert frames.index(min(asked.boxes)) == entry["anno_st_idx"]
         assert asked.span is not None
-        assert list(span_in_frames(asked.span, frames, entry["frame_count"])) == entry["ts_label"]
+        label = span_in_frames(asked.span, frames, entry["frame_count"], LAST_FRAME)
+        assert list(label) == entry["ts_label"]
 
 
 def test_aligned_sentences_are_those_of_the_release() -> None:
@@ -78,9 +90,55 @@ def test_a_span_is_never_empty() -> None:
     assert span_in_frames((0.0, 0.0), frames, 20) == (0, 0)
 
 
-def test_times_of_long_clips_are_squeezed_into_the_frames_that_are_seen() -> None:
+def test_times_of_long_clips_of_the_release_are_squeezed_into_the_frames_that_are_seen() -> None:
     frames = tuple(range(1, 301, 6))
-    assert span_in_frames((100.0, 200.0), frames, 600) == (25, 49)
+    assert span_in_frames((100.0, 200.0), frames, 600, LAST_FRAME) == (25, 49)
+
+
+def test_times_of_other_long_clips_are_true() -> None:
+    frames = frames_of_question(Question(1, "clip", "Who ?", ("a", "b")), 450)
+    assert frames[-1] == 445
+    first, last = span_in_frames((120.0, 140.0), frames, 450)
+    assert (frames[first] - 1, frames[last] - 1) == (120 * 3, 140 * 3)
+    assert span_in_seconds(first, last, frames[0]) == pytest.approx((120 + 1 / 3, 142 + 1 / 3))
+
+
+MANY = settings(max_examples=500, deadline=None, derandomize=True, database=None)
+TIMES = st.floats(0, 1, allow_subnormal=False)
+STEP_AND_FRAME = 2 + 1 / 3 + 1e-6
+"""Seconds by which a span may move on its way to frames and back, since it is told by frames two seconds apart."""
+
+
+@MANY
+@given(st.integers(1, 4000), TIMES, TIMES, st.none() | st.integers(1, 6), st.data())
+def test_own_spans_come_back_at_any_length_and_phase(
+    count: int, one: float, other: float, phase: int | None, data: st.DataObject
+) -> None:
+    """From truth to frames to seconds: phase, label and time agree, and the annotated frames are read."""
+    clip = Clip("clip", count)
+    start, end = sorted((one * clip.duration, other * clip.duration))
+    annotated = range(phase or 1, count + 1, 6)
+    boxes = (
+        dict.fromkeys(data.draw(st.sets(st.sampled_from(annotated), min_size=1)), ())
+        if annotated and phase
+        else {}
+    )
+    frames = frames_of_question(
+        Question(1, "clip", "Who ?", ("a", "b"), span=(start, end), boxes=boxes), count
+    )
+    assert set(boxes) <= set(frames)
+    assert np.all(np.diff(frames) == 6)
+    assert frames[-1] > count - 6
+    first, last = span_in_frames((start, end), frames, count)
+    inside = [i for i, frame in enumerate(frames) if start * 3 <= frame - 1 <= end * 3]
+    assert (first, last) == ((inside[0], inside[-1]) if inside else (first, first))
+    again = clip.clamp(span_in_seconds(first, last, frames[0]))
+    assert 0 <= again[0] <= again[1] <= clip.duration
+    if inside:
+        assert abs(again[0] - start) < STEP_AND_FRAME
+        assert abs(again[1] - end) < STEP_AND_FRAME
+    elif first < len(frames) - 1:  # a moment between two frames is given to the later one
+        assert -2 < again[0] - start < STEP_AND_FRAME
 
 
 def test_any_box_of_a_label_makes_a_region_positive() -> None:
@@ -108,7 +166,9 @@ def test_a_clip_without_subtitles_has_no_aligned_sentences() -> None:
 def test_every_sixth_frame_is_read_and_annotated_ones_are_among_them() -> None:
     def frames(first: int | None, frame_count: int) -> tuple[int, ...]:
         boxes = {} if first is None else {first + 6: (), first: (Box(0, 0, 1, 1, "mia"),)}
-        return frames_of_question(Question(1, "clip", "Who ?", ("a", "b"), boxes=boxes), frame_count)
+        return frames_of_question(
+            Question(1, "clip", "Who ?", ("a", "b"), boxes=boxes), frame_count, LAST_FRAME
+        )
 
     assert frames(None, 20) == (1, 7, 13, 19)
     assert frames(9, 20) == (3, 9, 15)
@@ -116,6 +176,17 @@ def test_every_sixth_frame_is_read_and_annotated_ones_are_among_them() -> None:
     assert frames(1, 900)[-1] == 295
     assert frames(6, 900)[-1] == 300
     assert frames(305, 200)[0] == 5
+
+
+def test_boxes_in_frames_that_are_never_read_are_told() -> None:
+    box = (Box(0, 0, 1, 1, "mia"),)
+    every_second = Question(7, "clip", "Who ?", ("a", "b"), boxes={4: box, 7: box, 10: box})
+    in_phase = replace(every_second, qid=8, boxes={4: box, 7: (), 10: box})
+    clips = {"clip": Clip("clip", 20)}
+    assert set(every_second.boxes) - set(frames_of_question(every_second, 20)) == {7}
+    (line,) = times_summary([every_second, in_phase], clips, Path("questions.json"))
+    assert "never read: 1" in line
+    assert "frame 7 after 4, question 7" in line
 
 
 def test_a_predicted_span_lasts_two_seconds_for_each_frame() -> None:

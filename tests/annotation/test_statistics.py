@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from samples.places import tvqa_plus_file
+from stage.annotation.checking import released_size
 from stage.annotation.questions import read_questions
 from stage.annotation.statistics import draw_statistics, statistics, table_rows
-from stage.types import Question
+from stage.types import Box, Question
 
 
 def test_the_real_annotation_has_the_counts_of_the_paper_and_two_plots(tmp_path: Path) -> None:
-    found = statistics(read_questions(tvqa_plus_file("tvqa_plus_val.json")))
+    found = statistics(read_questions(tvqa_plus_file("tvqa_plus_val.json")), released_size)
     shown = dict(table_rows(found))
     assert shown["questions"] == "3,017"
     assert shown["clips"] == "431"
@@ -27,3 +28,11 @@ def test_the_real_annotation_has_the_counts_of_the_paper_and_two_plots(tmp_path:
 def test_statistics_of_questions_without_truth_have_no_means() -> None:
     shown = dict(table_rows(statistics([Question(1, "clip", "Why ?", ("x", "y"))])))
     assert (shown["boxes per frame"], shown["mean span length"]) == ("-", "-")
+
+
+def test_areas_of_boxes_are_shares_of_their_own_film() -> None:
+    boxes = {1: (Box(0, 0, 960, 540, "mug"),)}
+    questions = [Question(i, clip, "Why ?", ("x", "y"), 0, None, boxes) for i, clip in enumerate("abc")]
+    sizes = {"a": (1920, 1080), "b": (960, 540)}
+    assert statistics(questions, sizes.get).box_areas == (0.25, 1.0)
+    assert statistics(questions).box_areas == ()

@@ -35,6 +35,17 @@ def test_the_vocabulary_contains_folded_words_of_questions_answers_and_labels(tm
     assert object_vocabulary([QUESTION, curly]) == ["d'onofrio", "mia"]
 
 
+def test_two_words_with_one_id_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "word2idx.json"
+    write_vocabulary(
+        path, {"<unk>": 0, "Mia": 3, "mia": 3, "Zo\u00eb": 4, "Zoe\u0308": 4}
+    )  # spellings of one word
+    assert read_vocabulary(path)["mia"] == 3
+    write_vocabulary(path, {"<unk>": 0, "mia": 3, "leo": 3})
+    with pytest.raises(InputError, match="'mia' and 'leo' have one id, 3"):
+        read_vocabulary(path)
+
+
 def test_words_with_boxes_are_those_that_the_release_gives_boxes() -> None:
     ours = object_vocabulary(read_questions(tvqa_plus_file("tvqa_plus_val.json")))
     assert set(ours) <= set(json.loads(tvqa_plus_file("eval_object_vocab.json").read_text()))

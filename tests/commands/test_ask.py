@@ -124,6 +124,28 @@ def test_text_that_the_terminal_can_not_show_does_not_stop_an_answer(
     assert "Leo ." in done.out
 
 
+def test_answers_are_printed_as_they_were_typed(run: Run, short_film: Path, sitcom_model: Path) -> None:
+    typed = ["--x", "[a]-b", '"Mia?"']
+    given = ("--answer", typed[0], f"--answer={typed[1]}", "--answer", typed[2])
+    command = ("ask", short_film, "--question", "Who -- is it?", *given, "--model", sitcom_model)
+    done = run(*command)
+    assert done.code == 0, done
+    rows = done.out.splitlines()[:3]
+    for text, row in zip(typed, rows, strict=True):
+        assert row.removeprefix("→").split()[0] == text
+    answer = json.loads(run(*command, "--json").out)
+    assert answer["question"] == "Who -- is it?"
+    assert answer["answers"] == typed
+    assert answer["answer"] == typed[answer["answer_index"]]
+
+
+def test_answers_that_the_model_can_not_tell_apart_are_refused(run: Run, short_film: Path) -> None:
+    done = run(
+        "ask", short_film, "--question", "How cold?", "--answer", "-5 degrees", "--answer", "5 degrees"
+    )
+    assert done.refused("candidate answers 1 and 2 are both '5 degrees' to the model"), done
+
+
 def test_boxes_are_those_of_frames_in_the_span(capsys: pytest.CaptureFixture[str]) -> None:
     found = evidence()
     beyond = moment(

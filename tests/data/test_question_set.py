@@ -27,9 +27,10 @@ def test_whitening_uses_only_clips_with_questions(sitcom_data: Path) -> None:
     whole = open_questions(sitcom_data, Limits())
     clips = {**whole.clips, "silent": Clip("silent", frame_count=0)}
     more = QuestionSet("more", whole.questions, clips, whole.source, whole.limits)
-    for questions in (whole, more):
-        questions.fit_projections(12, whiten=True, regions_are_words=False, seed=0)
-    ours, theirs = whole.projections.regions, more.projections.regions
+    ours, theirs = (
+        questions.fit_projections(12, whiten=True, regions_are_words=False, seed=0).regions
+        for questions in (whole, more)
+    )
     assert ours is not None
     assert theirs is not None
     assert np.array_equal(ours.components, theirs.components)

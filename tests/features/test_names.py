@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stage.errors import InputError
-from stage.features.names import name_of_file, same_model
+from stage.features.names import name_of_file, same_model, without_digest
 from stage.features.protocols import FeatureAttributes
 from stage.features.store.feature_store import FeatureStore
 
@@ -21,6 +21,9 @@ def test_every_spelling_of_a_file_has_one_name(tmp_path: Path, monkeypatch: pyte
         name_of_file(path, DIGEST * 5) for path in (Path("bert"), Path("./x/../bert"), tmp_path / "bert")
     }
     assert names == {f"{tmp_path / 'bert'}@{DIGEST}"}
+    name = name_of_file(Path("bert"), DIGEST * 5, OTHER * 5)
+    assert name == f"{tmp_path / 'bert'}@{DIGEST}-{OTHER}"
+    assert without_digest(name) == str(tmp_path / "bert")
 
 
 @pytest.mark.parametrize(
@@ -32,6 +35,11 @@ def test_every_spelling_of_a_file_has_one_name(tmp_path: Path, monkeypatch: pyte
         (f"bert@{DIGEST}", f"bert@{OTHER}", False),
         (f"concepts:bert@{DIGEST}", f"concepts:./bert@{DIGEST}", True),
         (f"concepts:bert@{DIGEST}", f"bert@{DIGEST}", False),
+        (f"/a/bert@{DIGEST}-{OTHER}", f"/b/bert@{DIGEST}-{OTHER}", True),
+        (f"/a/bert@{DIGEST}-{OTHER}", f"/a/bert@{DIGEST}-{DIGEST}", False),
+        (f"/a/bert@{DIGEST}-{OTHER}", f"/a/bert@{OTHER}-{OTHER}", False),
+        (f"/a/bert@{DIGEST}-{OTHER}", f"bert@{DIGEST}", True),  # of an older version
+        (f"concepts:/a/bert@{DIGEST}-{OTHER}", f"concepts:/a/bert@{DIGEST}-{DIGEST}", False),
         ("owner/bert", "owner/bert", True),
         ("owner/bert", "other/bert", False),
         ("glove@6B-50d", "glove@6B-50d", True),
@@ -57,6 +65,9 @@ def test_a_store_accepts_other_spellings_and_keeps_the_current_one(tmp_path: Pat
     assert FeatureStore.open(tmp_path / "store").attributes.text == f"/new/bert@{DIGEST}"
     with pytest.raises(InputError, match=f"contains features of /new/bert@{DIGEST}"):
         made_with(f"/new/bert@{OTHER}")
+    assert made_with(f"/new/bert@{DIGEST}-{OTHER}") == f"/new/bert@{DIGEST}-{OTHER}"
+    with pytest.raises(InputError, match=f"contains features of /new/bert@{DIGEST}-{OTHER}"):
+        made_with(f"/new/bert@{DIGEST}-{DIGEST}")
 
 
 def test_a_copy_of_a_packaged_model_does_not_rename_its_features(tmp_path: Path) -> None:

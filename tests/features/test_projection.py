@@ -75,3 +75,28 @@ def test_many_arrays_are_projected_in_chunks_and_in_order() -> None:
 def test_more_components_than_dimensions_are_refused() -> None:
     with pytest.raises(InputError, match="8 dimensions"):
         fit_projection([np.zeros((100, 8), np.float32)], 9)
+
+
+@pytest.mark.parametrize("whiten", [False, True])
+@pytest.mark.parametrize("value", [0.0, 0.1, 300.0])
+def test_equal_vectors_are_refused(whiten: bool, value: float) -> None:
+    with pytest.raises(InputError, match="all feature vectors are equal"):
+        fit_projection([np.full((3000, 4), value, np.float32)] * 2, 4, whiten=whiten)
+
+
+@pytest.mark.parametrize("whiten", [False, True])
+def test_a_component_without_variance_stays_zero(whiten: bool) -> None:
+    features = np.random.default_rng(0).normal(size=(3000, 4)).astype(np.float32)
+    features[:, 2] = 7
+    projected = fit_projection([features], 4, whiten=whiten).apply(features)
+    assert np.isfinite(projected).all()
+    assert (projected.std(0) > 0.5).sum() == 3
+    assert projected.std(0).min() < 1e-3
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_vectors_that_are_not_finite_are_refused(value: float) -> None:
+    features = np.random.default_rng(0).normal(size=(3000, 4)).astype(np.float32)
+    features[2900, 1] = value
+    with pytest.raises(InputError, match="contain NaN or infinities"):
+        fit_projection([features], 2, whiten=True)

@@ -12,8 +12,7 @@ from stage.inference.predict import predict
 
 def test_a_model_without_concepts_grounds_every_content_word(sitcom_data: Path, sitcom_model: Path) -> None:
     model = load_model(sitcom_model)
-    questions = open_questions(sitcom_data, model.limits)
-    questions.projections = model.projections
+    questions = open_questions(sitcom_data, model.limits).with_projections(model.projections)
     boxed = next(i for i, question in enumerate(questions.questions) if question.boxes)
     (prediction,) = predict(model.model, [questions.example(boxed)], ())
     words = {found.word for found in prediction.grounding}

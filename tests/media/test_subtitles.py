@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import av
@@ -13,6 +15,7 @@ from films import write_film, write_sound
 from samples.places import SHARED
 from stage.errors import InputError
 from stage.media.subtitles import Subtitles, check_overlap, read_subtitles, subtitles_of, tokenise
+from stage.media.tracks import open_container
 from stage.types import Sentence
 
 VTT = """WEBVTT - a title
@@ -304,6 +307,37 @@ def test_the_track_within_a_film_is_read(tmp_path: Path, name: str, content: str
     (tmp_path / name).write_text(content)
     found = subtitles_of(with_tracks(tmp_path, (name, "eng", 0)))
     assert found == Subtitles((Sentence(1.0, 1.5, expected),))
+
+
+def test_a_track_that_breaks_off_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cues = [(f"00:00:01,{i}00", f"00:00:01,{i}90", f"line {i}") for i in range(8)]
+    (tmp_path / "lines.srt").write_text(srt(*cues))
+    film = with_tracks(tmp_path, ("lines.srt", "eng", 0))
+
+    class Failing:
+        """A film on a disk that can't be read after five packets."""
+
+        def __init__(self, path: Path) -> None:
+            self.inner = open_container(path)
+            self.streams, self.start_time = self.inner.streams, self.inner.start_time
+
+        def __enter__(self) -> Failing:
+            return self
+
+        def __exit__(self, *error: object) -> None:
+            self.inner.close()
+
+        def demux(self, track: av.stream.Stream) -> Iterator[av.Packet]:
+            yield from islice(self.inner.demux(track), 5)
+            raise av.error.OSError(5, "Input/output error")
+
+    monkeypatch.setattr("stage.media.subtitles.open_container", Failing)
+    found = subtitles_of(film)
+    assert found is not None
+    assert [sentence.text for sentence in found.sentences] == [f"line {i}" for i in range(5)]
+    assert found.notes == (
+        "film.mkv, subtitle track: can't be read to its end (Input/output error); later sentences are missing",
+    )
 
 
 def test_the_english_track_is_read_unless_it_is_forced(tmp_path: Path) -> None:

@@ -88,6 +88,28 @@ def test_cues_are_read_back_with_text_and_times(
 
 
 @FEW
+@given(timed_texts(), st.sampled_from([".ass", ".ssa"]), st.sampled_from(["\n", "\r\n"]))
+def test_dialogue_of_substation_files_is_read_back(
+    cues: list[tuple[int, int, list[str]]], suffix: str, line_end: str
+) -> None:
+    assume(sum(b[2][0] in a[2] for a, b in pairwise(cues)) < 3)
+    # Times are in hundredths of a second.
+    cues = [(a // 10, b // 10, lines) for a, b, lines in cues if a // 10 < b // 10]
+    assume(cues and all(a[1] <= b[0] for a, b in pairwise(cues)))
+    times = [
+        [f"{t // 360000}:{t // 6000 % 60:02d}:{t // 100 % 60:02d}.{t % 100:02d}" for t in cue[:2]]
+        for cue in cues
+    ]
+    line_break = r"\N"
+    content = "[Events]\nFormat: Layer, Start, End, Style, Text\n" + "".join(
+        f"Dialogue: 0,{start},{end},Default,{line_break.join(lines)}\n"
+        for (start, end), (_, _, lines) in zip(times, cues, strict=True)
+    )
+    expected = tuple(Sentence(a / 100, b / 100, tokenise(" ".join(lines))) for a, b, lines in cues)
+    assert read_bytes(content.replace("\n", line_end).encode(), suffix) == expected
+
+
+@FEW
 @given(timed_texts(), st.sampled_from([".srt", ".vtt"]))
 def test_inline_times_change_nothing(cues: list[tuple[int, int, list[str]]], suffix: str) -> None:
     # A line that the cue before has shown would make them rolling captions.

@@ -41,6 +41,11 @@ def numbers(video: Video, frames: Sequence[int]) -> dict[int, int]:
         ("film.avi", "mpeg4"),
         ("film.webm", "libvpx"),
         ("film.h264", "libx264"),
+        ("film.avi", "libx264"),
+        ("film.asf", "libx264"),
+        ("film.mov", "libx265"),
+        ("film.flv", "libx264"),
+        ("film.webm", "libvpx-vp9"),
     ],
 )
 def test_frame_k_is_the_one_shown_at_k_thirds_of_a_second(tmp_path: Path, name: str, codec: str) -> None:
@@ -121,20 +126,6 @@ def test_frames_are_scaled_down_but_never_up(tmp_path: Path) -> None:
     assert (video.width, video.height) == (WIDTH, HEIGHT)
 
 
-def test_frames_of_a_rotated_film_are_upright(tmp_path: Path) -> None:
-    path = tmp_path / "film.mp4"
-    try:
-        write_film(path, steady(1), turned=90)
-    except AttributeError:
-        pytest.skip("this version of av can't write turned films")
-    video = open_video(path)
-    ((_, picture),) = video.frames((1,))
-    assert (video.width, video.height) == (HEIGHT, WIDTH)
-    assert number_of(np.ascontiguousarray(np.rot90(picture, -1))) == 8
-    ((_, small),) = video.frames((1,), longest_side=80)
-    assert small.shape == (80, 24, 3)
-
-
 @pytest.mark.parametrize(
     ("name", "options"), [("film.mkv", {}), ("film.ts", {}), ("film.mp4", {"movflags": "faststart"})]
 )
@@ -177,9 +168,7 @@ def test_the_model_reads_a_frame_every_two_seconds() -> None:
     video = Video(Path("a/film.mp4"), 640, 360, 2000 / 3, 2000, 0.0)
     assert video.name == "film"
     assert video.model_frames()[:3] == (1, 7, 13)
-    assert len(video.model_frames()) == 300
-    assert video.model_frames(limit=2) == (1, 7)
-    assert video.model_frames(limit=None)[-1] == 1999
+    assert video.model_frames()[-1] == 1999
 
 
 def not_films(folder: Path) -> dict[str, Path]:

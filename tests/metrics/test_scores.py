@@ -32,6 +32,7 @@ from stage.annotation.questions import read_questions
 from stage.annotation.vocabulary import build_vocabulary, read_vocabulary
 from stage.errors import InputError
 from stage.metrics import evaluate
+from stage.metrics.grounding import RankedDetections, average_precision, ranked_detections
 
 
 def test_scores_without_labels_are_omitted_and_noted() -> None:
@@ -139,18 +140,19 @@ def test_scores_from_memory_are_those_from_the_file(tmp_path: Path) -> None:
     assert 0.1 < from_file.grounding_map < 0.9
 
 
-def equals_are_in_the_order_of_the_reference() -> bool:
-    features = np._core._multiarray_umath.__cpu_features__  # type: ignore[attr-defined]
-    return any(features.get(name, False) for name in ("X86_V4", "AVX512_SKX"))
+def ap_range(ranked: RankedDetections) -> tuple[float, float]:
+    """The least and the greatest average precision that an order of equal scores can give."""
+    worst, best = (np.lexsort((last, -ranked.score)) for last in (ranked.hit, ~ranked.hit))
+    low, high = (average_precision(ranked.hit[order], ranked.n_positives) for order in (worst, best))
+    return low, high
 
 
 @pytest.mark.slow
 def test_scores_of_a_real_prediction_file_are_those_of_the_authors_scorer() -> None:
-    scores = evaluate(
-        read_predictions(tvqa_plus_file("predictions_noisy.json.gz")),
-        read_questions(tvqa_plus_file("tvqa_plus_val.json")),
-        read_vocabulary(tvqa_plus_file("word2idx.json")),
-    )
+    made = read_predictions(tvqa_plus_file("predictions_noisy.json.gz"))
+    questions = read_questions(tvqa_plus_file("tvqa_plus_val.json"))
+    vocabulary = read_vocabulary(tvqa_plus_file("word2idx.json"))
+    scores = evaluate(made, questions, vocabulary)
     theirs = json.loads(tvqa_plus_file("metrics_noisy.json").read_text())
     assert scores.qa_accuracy == pytest.approx(theirs["qa_acc"], abs=1e-9)
     assert scores.temporal_miou == pytest.approx(theirs["miou"], abs=1e-9)
@@ -160,10 +162,15 @@ def test_scores_of_a_real_prediction_file_are_those_of_the_authors_scorer() -> N
     classes = theirs["metrics_per_class"]
     ours = {word: (c.n_positives, c.n_tp, c.n_fp) for word, c in scores.per_class.items()}
     assert ours == {word: (c["n_positives"], c["n_tp"], c["n_fp"]) for word, c in classes.items()}
-    exact = equals_are_in_the_order_of_the_reference()
-    for word, score in scores.per_class.items():
-        assert score.ap == pytest.approx(classes[word]["ap"], abs=1e-9 if exact else 5e-3), word
-    assert scores.grounding_map == pytest.approx(theirs["overall_map"], abs=1e-9 if exact else 1e-4)
+    # What the order of equal scores leaves open, theirs is one of: for 721 of 758 words that is a single value.
+    assert made.boxes is not None
+    ranges = {word: ap_range(r) for word, r in ranked_detections(made.boxes, questions, vocabulary).items()}
+    assert sum(high - low < 1e-9 for low, high in ranges.values()) == 721
+    for word, (low, high) in ranges.items():
+        assert low - 1e-9 <= classes[word]["ap"] <= high + 1e-9, word
+        assert low - 1e-9 <= scores.per_class[word].ap <= high + 1e-9, word
+        assert scores.per_class[word].ap == pytest.approx(classes[word]["ap"], abs=3.2e-4), word
+    assert scores.grounding_map == pytest.approx(theirs["overall_map"], abs=6e-7)
 
 
 def test_json_has_the_scores_and_nothing_else() -> None:

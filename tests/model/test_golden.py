@@ -87,7 +87,7 @@ def gradient_norms(model: Stage, golden: Golden) -> dict[str, float]:
     close(grounded.span_logits.start[real], theirs[..., 0][real])
     close(grounded.span_logits.end[real], theirs[..., 1][real])
 
-    answer = answer_loss(logits, batch.targets.answer[proposals.question], len(batch))
+    answer = answer_loss(logits, batch.targets.answer[proposals.question]) * (len(batch) / len(logits))
     span = span_loss(grounded.span_logits, batch.targets)
     attention = torch.zeros(())
     if grounded.region_scores is not None:

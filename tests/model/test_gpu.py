@@ -34,7 +34,7 @@ def learnt(name: str, device: str, dtype: torch.dtype) -> tuple[Tensor, dict[str
     model, batch = make(name)
     model, batch = model.to(device).train(), batch.to(device)
     with torch.autocast(device, dtype, enabled=dtype != torch.float32):
-        losses, logits = training_losses(model, batch, LossWeights(attention=0))
+        losses, logits = training_losses(model, [batch], LossWeights(attention=0))
     losses.total.backward()
     gradients = {n: p.grad.cpu() for n, p in model.named_parameters() if p.grad is not None}
     return logits.detach().float().cpu(), gradients
@@ -75,7 +75,7 @@ def test_a_model_is_trained_and_scored_on_a_gpu(
     config: RunConfig = random_run(
         random_data, tmp_path / "run", *overrides, f"training.precision={precision}"
     )
-    trained, scores = train(config, progress=False)
+    trained, scores = train(config)
     assert next(trained.model.parameters()).device.type == "cpu"
     again = evaluate_model(trained, open_questions(random_data, config.data.limits), "cpu")
     assert again.qa_accuracy == pytest.approx(scores.qa_accuracy, abs=0.17)  # one of six questions may flip

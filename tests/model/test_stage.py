@@ -9,7 +9,7 @@ import torch
 
 import oracle
 from samples.batches import SIZES, STREAMS, alone, make_batch, make_model
-from stage.data.batch import Batch
+from stage.data.batch import Batch, Context
 from stage.model.config import Streams
 from stage.model.losses import LossWeights, stage_losses
 from stage.model.stage import Stage
@@ -26,6 +26,16 @@ def test_regions_that_are_words_are_embedded_as_words() -> None:
     regions = batch.regions
     wider = torch.nn.functional.pad(regions.elements, (0, SIZES["text_dim"] - SIZES["region_dim"]))
     compare_with_oracle(model, replace(batch, regions=replace(regions, elements=wider)))
+
+
+@pytest.mark.parametrize(
+    "length", [490, 500, 501, 600]
+)  # lengths are rounded up, past the positions that are kept
+def test_sequences_of_any_length_are_read(length: int) -> None:
+    batch = make_batch(questions=1, frames=1)
+    words = torch.randn(1, 1, length, SIZES["text_dim"], generator=torch.Generator().manual_seed(length))
+    said = Context(words[0], torch.ones(1, length, dtype=torch.bool), torch.zeros(1, 1, dtype=torch.long))
+    compare_with_oracle(make_model("subtitles"), replace(batch, subtitles=said))
 
 
 def compare_with_oracle(model: Stage, batch: Batch) -> None:

@@ -20,7 +20,7 @@ def test_the_strip_shows_the_frames_that_have_pictures() -> None:
 
 
 def test_a_long_clip_shows_some_frames_half_of_them_from_the_span() -> None:
-    moments = tuple(moment(1 + 6 * i) for i in range(300))
+    moments = tuple(moment(1 + 6 * i, in_span=50 <= i < 150) for i in range(300))
     e = evidence()
     e = replace(
         e,

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
-from samples.page import Page, evidence, moment, parsed, pictured, with_truth, words
+from samples.page import Page, evidence, moment, moments_of, parsed, pictured, with_truth, words
 from stage.errors import InputError
 from stage.page import render, write_page
 from stage.types import AttendedSentence, Box, Sentence
@@ -60,9 +63,34 @@ def test_a_page_refers_to_nothing_outside_itself() -> None:
         assert "src" not in element.attributes
         href = element.attributes.get("href", "#q1")
         assert href.startswith("data:image/jpeg;base64,") or href.removeprefix("#") in ids
+    targets = {el.attributes["id"]: el for el in page.all() if "id" in el.attributes}
+    for number, question in enumerate(page.all("article"), 1):
+        asked = page.one(name="index").all("a")[number - 1]
+        assert targets[asked.attributes["href"][1:]] is question
+        assert question.one(name="eyebrow").text.startswith(f"Question {number}")
+        assert asked.one(name="number").text == str(number)
+        for link in question.one("ol", "strip").all("a"):  # each leads to the frame that it is the picture of
+            shown = targets[link.attributes["href"][1:]]
+            assert shown in question.all("section", "moment")
+            assert link.one(name="time").text == shown.one("h4").text.split(" s")[0] + " s"
+            assert shown.one("svg").one("use").attributes == link.one("use").attributes
+        switch = question.one("input", "switch")
+        assert question.one("label").attributes["for"] == switch.attributes["id"]
     assert not re.search(r"https?:|url\(|@import|//[a-z]", re.sub(r"base64,[^\"]*", "", html))
     policy = next(m for m in page.all("meta") if "http-equiv" in m.attributes).attributes["content"]
     assert policy.startswith("default-src 'none'")
+
+
+def test_each_frame_has_its_own_picture() -> None:
+    e = evidence()
+    greys = {m.frame: 40 * i + 20 for i, m in enumerate(e.moments)}
+    page = parsed(e, {frame: np.full((18, 32, 3), grey, np.uint8) for frame, grey in greys.items()})
+    pictures = {symbol.attributes["id"]: symbol.one("image") for symbol in page.all("symbol")}
+    for identifier, shown in moments_of(page).items():
+        uri = pictures[shown.one("use").attributes["href"][1:]].attributes["href"]
+        image = cv2.imdecode(np.frombuffer(base64.b64decode(uri.split(",")[1]), np.uint8), cv2.IMREAD_COLOR)
+        assert image is not None
+        assert abs(image.mean() - greys[int(identifier.removeprefix("q1-f"))]) < 3
 
 
 def test_the_index_counts_right_answers_among_those_that_are_known() -> None:

@@ -27,7 +27,7 @@ def test_the_frames_of_the_span_are_highlighted_and_those_of_the_true_span_under
 
 @pytest.mark.parametrize("first", range(1, 7))
 def test_a_span_highlights_exactly_the_frames_that_it_was_made_from(first: int) -> None:
-    moments = [Moment(first + 6 * i, 0.1, 0.1, (), ()) for i in range(6)]
+    moments = [Moment(first + 6 * i, 0.1, 0.1, (), (), in_span=False) for i in range(6)]
     offset = first % 6 / 3
     span = (2 * 1 + offset, 2 * (3 + 1) + offset)
     assert [within(m, span, LONG) for m in moments] == [False, True, True, True, False, False]
@@ -37,7 +37,7 @@ def test_a_span_highlights_exactly_the_frames_that_it_was_made_from(first: int) 
 @pytest.mark.parametrize("frame_count", range(7, 13))
 def test_the_last_frame_is_highlighted_however_short_it_is(frame_count: int) -> None:
     clip = Clip("short", frame_count)
-    before, last = (Moment(frame, 0.1, 0.1, (), ()) for frame in (1, 7))
+    before, last = (Moment(frame, 0.1, 0.1, (), (), in_span=False) for frame in (1, 7))
     span = clip.clamp((2 + 1 / 3, 4 + 1 / 3))
     assert 0 < span[1] - span[0] <= 2
     assert within(last, span, clip)

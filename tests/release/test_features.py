@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 
 import h5py
@@ -159,3 +163,94 @@ def test_a_data_set_can_be_sent_to_worker_processes(release: Release, packed: bo
     assert torch.equal(before.words, after.words)
     assert torch.equal(before.regions.elements, after.regions.elements)
     assert torch.equal(before.subtitles.elements, after.subtitles.elements)
+
+
+REGIONS = "tvqa_bbt_bottom_up_pool5_hq_20_100_pca.h5"
+
+
+def test_a_locked_file_is_called_locked_and_not_broken(release: Release) -> None:
+    path = release.write() / REGIONS
+    writer = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            f"import h5py; f = h5py.File({str(path)!r}, 'r+'); print('open', flush=True); input()",
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    try:
+        assert writer.stdout is not None
+        writer.stdout.readline()
+        with pytest.raises(InputError, match=rf"{REGIONS}: is in use by another program"):
+            open_questions(release.root / "train", Limits())
+    finally:
+        writer.communicate(b"\n")
+    assert len(open_questions(release.root / "train", Limits())) == 6
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(InputError, match=rf"{REGIONS}: is not a complete HDF5 file"):
+        open_questions(release.root / "train", Limits())
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(InputError, match=rf"{REGIONS}: can't be opened \(Is a directory\)"):
+        open_questions(release.root / "train", Limits())
+
+
+def test_released_files_that_are_replaced_are_an_error(release: Release) -> None:
+    root = release.write()
+    for name in (
+        REGIONS,
+        "tvqa_bbt_frcn_vg_hq_20_100.json",
+        "bbt_qa_s_tokenized_bert_sub_qa_tuned_new_qid.h5",
+    ):
+        questions = open_questions(root / "train", Limits())
+        if name != REGIONS:  # opened for the first clip only, or for its names
+            questions.example(1)
+        shutil.copy(root / name, root / "copy")
+        os.replace(root / "copy", root / name)
+        for reader in (questions, pickle.loads(pickle.dumps(questions))):
+            with pytest.raises(InputError, match=rf"{name}: was changed while it was in use"):
+                reader.example(4)
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "where"),
+    [
+        (REGIONS, "s01e00_clip", "s01e00_clip, frame 4"),
+        ("bbt_qa_s_tokenized_bert_sub_qa_tuned_new_qid.h5", "1_a2", "1_a2"),
+    ],
+)
+def test_released_features_that_are_not_finite_are_named(
+    release: Release, name: str, key: str, where: str
+) -> None:
+    root = release.write()
+    with h5py.File(root / name, "r+") as file:
+        file[key][:, 0] = np.nan
+    with pytest.raises(InputError, match=rf"{name}, {where}: contains NaN or infinities"):
+        open_questions(root / "train", Limits()).example(1)
+
+
+def test_frames_without_released_regions_are_empty_also_when_they_are_packed(release: Release) -> None:
+    found = release.detections["s01e00_clip"]
+    root = release.write()
+    cut = json.loads((root / "tvqa_bbt_frcn_vg_hq_20_100.json").read_text())
+    for key in ("boxes", "object", "counts"):
+        cut["s01e00_clip"][key] = found[key][:15]
+    write_json(root / "tvqa_bbt_frcn_vg_hq_20_100.json", cut)
+    released = open_questions(root / "train", Limits())
+    assert [len(regions) for regions in released.example(1).regions][-2:] == [0, 0]
+    assert max(released.regions_of("s01e00_clip")) == 15
+    pack_release(root, root / "packed", 25, quiet)
+    packed = open_questions(root / "train", Limits())
+    assert [len(regions) for regions in packed.example(1).regions][-2:] == [0, 0]
+
+
+def test_the_fingerprint_changes_with_the_files(release: Release) -> None:
+    root = release.write()
+    before = open_questions(root / "train", Limits()).source.fingerprint(["s01e00_clip"])
+    assert open_questions(root / "train", Limits()).source.fingerprint(["s01e00_clip"]) == before
+    with h5py.File(root / REGIONS, "r+") as file:
+        rows = file["s01e00_clip"][()]
+        del file["s01e00_clip"]
+        file["s01e00_clip"] = rows[:-1]
+    assert open_questions(root / "train", Limits()).source.fingerprint(["s01e00_clip"]) != before

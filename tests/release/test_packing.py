@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import load_file, save_file
 
 from samples.features import quiet
 from samples.release_folder import REGION_DIM, TEXT_DIM, Release
@@ -106,3 +108,51 @@ def test_a_faulty_write_is_detected(release: Release, monkeypatch: pytest.Monkey
         open_questions(place, Limits()).example(0) for place in (root / "packed" / "train", root / "train")
     )
     assert np.allclose(packed.regions[0].boxes, released.regions[0].boxes)
+
+
+def test_long_clips_are_squeezed_as_the_release_does_packed_or_not(release: Release) -> None:
+    clip, count = release.questions[0]["vid_name"], 450
+    release.frames[clip] = count
+    found = release.detections[clip]
+    for key in found:
+        found[key] = (found[key] * count)[:count]
+    release.questions[0]["ts"] = [120.0, 140.0]
+    root = release.write()
+    as_released = open_questions(root / "train", Limits())
+    pack_release(root, root / "packed", 25, quiet)
+    for questions in (
+        as_released,
+        open_questions(root / "train", Limits()),
+        open_questions(root / "packed" / "train", Limits()),
+    ):
+        example = questions.example(0)
+        assert example.question.span == (120.0, 140.0)
+        assert (example.frames[0], example.frames[-1]) == (
+            4,
+            298,
+        )  # 4 is annotated, and 300 the last that is read
+        assert example.span is not None
+        assert [(example.frames[position] - 1) / 3 for position in example.span] == [81.0, 93.0]
+        assert questions.example(0, training=True).frames == example.frames
+
+
+def test_releases_packed_by_earlier_versions_are_read_and_completed(release: Release) -> None:
+    root = release.write()
+    pack_release(root, root / "packed", 25, quiet)
+    path = root / "packed" / "features" / "clips" / "s01e00_clip.safetensors"
+    store = FeatureStore.open(root / "packed" / "features")
+    whole = store.clip("s01e00_clip")
+    frames = list(whole)
+    kept = {frame: found for frame, found in whole.items() if frame <= 16}
+    store.put_clip("s01e00_clip", kept)
+    with pytest.raises(InputError, match=r"no regions of frame 22 of clip s01e00_clip.*`stage data pack`"):
+        open_questions(root / "train", Limits()).example(1)
+    # Without digests, as earlier versions wrote it: these omitted frames that the release has no regions of.
+    save_file(
+        load_file(path), path, {"labels": json.dumps(sorted({n for r in kept.values() for n in r.labels}))}
+    )
+    example = open_questions(root / "train", Limits()).example(1)
+    assert example.frames == (4, 10, 16, 22)
+    assert [len(found) > 0 for found in example.regions] == [True, True, True, False]
+    pack_release(root, root / "packed", 25, quiet)
+    assert list(FeatureStore.open(root / "packed" / "features").clip("s01e00_clip")) == frames

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import BertConfig, BertForTokenClassification, PreTrainedTokenizerFast
 
+from stage.collecting.nouns import concepts_of
+from stage.collecting.task import Task, render_task
 from stage.types import Question
 
 QUESTION = Question(
@@ -84,3 +86,13 @@ def saved(path: Path, task: dict[str, Any], **changes: Any) -> Path:
     head = {key: task[key] for key in ("format", "clip", "width", "height", "frame_count")}
     path.write_text(json.dumps(head | {"questions": [question]}))
     return path
+
+
+def written(folder: Path, task: Task, *questions: Question, name: str = "film.html") -> Path:
+    """The page of a task, with these questions in place of its own: their concepts are Mia, Leo, guitar and book."""
+    if questions:
+        concepts = tuple(concepts_of(question, WordList(), {}) for question in questions)
+        task = replace(task, questions=questions, concepts=concepts)
+    page = folder / name
+    page.write_text(render_task(task), "utf-8")
+    return page

@@ -91,9 +91,11 @@ def pictured(evidence: Evidence, height: int = 18, width: int = 32) -> dict[int,
 SENTENCES = (Sentence(0.5, 2.0, "Mia : Where is my mug ?"), Sentence(5.0, 7.0, "Leo : Do n't ask me !"))
 
 
-def moment(frame: int, *grounding: WordBoxes, start: float = 0.1, end: float = 0.1) -> Moment:
+def moment(
+    frame: int, *grounding: WordBoxes, start: float = 0.1, end: float = 0.1, in_span: bool = False
+) -> Moment:
     sentences = tuple(AttendedSentence(s, tuple([0.0] * (len(s.words) - 1) + [0.6])) for s in SENTENCES)
-    return Moment(frame, start, end, grounding, sentences)
+    return Moment(frame, start, end, grounding, sentences, in_span)
 
 
 def words(frame: int, word: str, *boxes: Box) -> WordBoxes:
@@ -113,8 +115,14 @@ def evidence(answers: Sequence[str] = ("A mug .", "A book .")) -> Evidence:
         ("Mia", "mug"),
         (
             moment(1),
-            moment(7, words(7, "Mia", mia), words(7, "mug", mug, replace(mug, score=0.4)), start=0.7),
-            moment(13, words(13, "Mia", mia), end=0.6),
+            moment(
+                7,
+                words(7, "Mia", mia),
+                words(7, "mug", mug, replace(mug, score=0.4)),
+                start=0.7,
+                in_span=True,
+            ),
+            moment(13, words(13, "Mia", mia), end=0.6, in_span=True),
             moment(19),
         ),
     )

@@ -9,17 +9,10 @@ import pytest
 from samples.data_folder import random_run
 from samples.places import ROOT
 from stage.errors import InputError
-from stage.training.config import TrainingConfig, load_config
+from stage.training.config import load_config
 
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 GOOD = "data: {train: a, val: b}\noutput: c\n"
-
-
-@pytest.mark.parametrize(
-    ("batch_size", "at_once", "micro_batches"), [(16, 4, 4), (16, 100, 1), (10, 4, 5), (7, 4, 7)]
-)
-def test_a_step_is_split_into_even_micro_batches(batch_size: int, at_once: int, micro_batches: int) -> None:
-    assert TrainingConfig(batch_size=batch_size, at_once=at_once).micro_batches == micro_batches
 
 
 @pytest.fixture

@@ -10,35 +10,18 @@ from random import Random
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import (
-    BertConfig,
-    BertForPreTraining,
-    BertModel,
-    BertTokenizerFast,
-    RobertaConfig,
-    RobertaModel,
-)
+from transformers import BertModel, RobertaConfig, RobertaModel
 
+from samples.bert import write_bert
 from stage.errors import InputError
 from stage.features.registry import load_text_encoder
 from stage.training.text_encoder import Pairs, PreTraining, finetune, load_bert, sentence_pairs
 from stage.types import Clip, Question, Sentence
 
-WORDS = "what is the mug doing red blue car in kitchen why who mia leo says hello there . ?"
-
 
 @pytest.fixture(scope="module")
 def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("bert")
-    vocabulary = {w: i for i, w in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS.split()])}
-    BertTokenizerFast(vocab=vocabulary).save_pretrained(folder)
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=len(vocabulary), hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64,
-        max_position_embeddings=40,
-    )  # fmt: skip
-    BertForPreTraining(config).save_pretrained(folder)
-    return folder
+    return write_bert(tmp_path_factory.mktemp("bert"))
 
 
 def clips(count: int) -> tuple[list[Question], list[Clip]]:
@@ -70,7 +53,6 @@ def test_masked_words_are_predicted_better_after_training(bert: Path, tmp_path: 
         epochs=8,
         batch_size=16,
         learning_rate=5e-3,
-        progress=False,
     )
     assert after.perplexity < before.perplexity / 3
     assert 0.0 <= after.next_sentence_accuracy <= 1.0
@@ -92,19 +74,43 @@ def test_a_stopped_run_is_resumed_from_its_last_epoch(
             raise KeyboardInterrupt
 
     monkeypatch.setattr(PreTraining, "on_train_epoch_start", stop_in_the_third)
-    with pytest.raises((KeyboardInterrupt, SystemExit)):
-        finetune(str(bert), tmp_path, asked, made, epochs=4, progress=False)
+    with pytest.raises(KeyboardInterrupt):
+        finetune(str(bert), tmp_path, asked, made, epochs=4)
     assert not (tmp_path / "model.safetensors").exists()
-    finetune(str(bert), tmp_path, asked, made, epochs=4, progress=False)
+    finetune(str(bert), tmp_path, asked, made, epochs=4)
     assert seen == [0, 1, 2, 2, 3]
     saved = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
     assert saved["global_step"] == 4 * math.ceil(18 * 3 / 32)
     for text, epochs, message in (
         ((asked, made), 5, "epochs was 4, now 5"),
-        (clips(30), 4, "sentences was "),
+        (clips(30), 4, r"began with other data \(sentences of DATA\); restore them"),
     ):
         with pytest.raises(InputError, match=message):
-            finetune(str(bert), tmp_path, *text, epochs=epochs, progress=False)
+            finetune(str(bert), tmp_path, *text, epochs=epochs)
+
+
+@pytest.mark.slow
+def test_a_run_is_resumed_from_the_same_model_by_any_of_its_names(
+    bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, made = clips(11)
+    start, out = Path(shutil.copytree(bert, tmp_path / "start")), tmp_path / "out"
+    finetune(str(start), out, asked, made, epochs=1)
+    tuned = load_file(out / "model.safetensors")
+    monkeypatch.chdir(tmp_path)
+    finetune("./start", out, asked, made, epochs=1)  # it is finished: nothing is trained
+    again = load_file(out / "model.safetensors")
+    assert all(torch.equal(again[name], tuned[name]) for name in tuned)
+    weights = load_file(start / "model.safetensors")
+    weights["bert.embeddings.word_embeddings.weight"] += 0.1
+    save_file(weights, start / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(InputError, match=r"\(weights of the model to start from\)"):
+        finetune(str(start), out, asked, made, epochs=1)
+    checkpoint = torch.load(out / "checkpoints" / "last.ckpt", weights_only=True)
+    del checkpoint["record"]
+    torch.save(checkpoint, out / "checkpoints" / "last.ckpt")
+    with pytest.raises(InputError, match="earlier version, which doesn't record its model and its text"):
+        finetune(str(bert), out, asked, made, epochs=1)
 
 
 def test_pairs_follow_each_other_half_of_the_time_and_no_clip_is_in_both_parts(bert: Path) -> None:

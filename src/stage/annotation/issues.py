@@ -1,4 +1,4 @@
-"""Data set issues that are reported and counted, and never fatal."""
+"""Data set issues: reported and counted, each with where it is and what to do."""
 
 from __future__ import annotations
 
@@ -12,15 +12,25 @@ class Issues:
 
     by_kind: dict[str, list[str]] = field(default_factory=dict)
     """Kind -> the locations (question, clip, file) of its cases."""
+    fixes: dict[str, str] = field(default_factory=dict)
+    """Kind -> what to do about its cases, where it is known."""
+    errors: set[str] = field(default_factory=set)
+    """The kinds with which commands refuse the data set or results are wrong; with the others, results are right."""
 
-    def add(self, kind: str, location: str) -> None:
-        """kind: a plural, such as "questions without boxes"."""
+    def add(self, kind: str, location: str, fix: str = "", *, error: bool = False) -> None:
+        """kind: a plural, such as "questions without boxes"; fix: what to do; error: as in `errors`."""
         self.by_kind.setdefault(kind, []).append(location)
+        if fix:
+            self.fixes[kind] = fix
+        if error:
+            self.errors.add(kind)
 
     def extend(self, other: Issues) -> None:
         """Add another's cases."""
         for kind, locations in other.by_kind.items():
             self.by_kind.setdefault(kind, []).extend(locations)
+        self.fixes |= other.fixes
+        self.errors |= other.errors
 
     def summary(self) -> Iterator[str]:
         """One line per kind, with its number of cases and the first of them."""

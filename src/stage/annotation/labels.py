@@ -1,6 +1,8 @@
 """Training labels: spans as frame positions, boxes as positive regions.
 
-The rules, rounding included, are those of the authors' release (docs/stage.md, "From annotation to tensors").
+The rules, rounding included, are those of the authors' release (docs/stage.md, "From annotation to tensors"). One of
+them holds for its own data alone: it reads no frame after LAST_FRAME, and squeezes the times of longer clips into
+those frames. Other data are read to the clip's end.
 """
 
 from __future__ import annotations
@@ -15,22 +17,34 @@ from stage.geometry import Numbers, release_label_iou
 from stage.types import FRAMES_PER_SECOND, MODEL_STRIDE, Box, Question
 
 LAST_FRAME = 300
-"""The last numbered frame that is read; in longer clips, times are scaled down to it."""
+"""The last numbered frame that the release reads; in longer clips, it scales times down to it."""
 POSITIVE_IOU = 0.5
 """Regions with at least this IoU with a box are positive for its label."""
 
 
-def frames_of_question(question: Question, frame_count: int) -> tuple[int, ...]:
-    """The numbered frames that the model reads for a question: every sixth, in phase with the annotated ones."""
+def frames_of_question(
+    question: Question, frame_count: int, last_frame: int | None = None
+) -> tuple[int, ...]:
+    """The numbered frames that the model reads for a question: every sixth, in phase with the annotated ones.
+
+    last_frame: LAST_FRAME for released data; None reads to the clip's end.
+    """
     first = 1
     if question.boxes:
         first = min(question.boxes) % MODEL_STRIDE or MODEL_STRIDE
-    return tuple(range(first, min(frame_count, LAST_FRAME) + 1, MODEL_STRIDE)) or (1,)
+    end = frame_count if last_frame is None else min(frame_count, last_frame)
+    return tuple(range(first, end + 1, MODEL_STRIDE)) or (1,)
 
 
-def span_in_frames(span: tuple[float, float], frames: Sequence[int], frame_count: int) -> tuple[int, int]:
-    """First and last position in `frames` of a span in seconds; the last is never before the first."""
-    scale = LAST_FRAME / frame_count if frame_count > LAST_FRAME else 1.0
+def span_in_frames(
+    span: tuple[float, float], frames: Sequence[int], frame_count: int, last_frame: int | None = None
+) -> tuple[int, int]:
+    """First and last position in `frames` of a span in seconds; the last is never before the first.
+
+    frames: numbered frames that the model reads, every sixth. last_frame: as for `frames_of_question`; times of a
+    clip that is longer are scaled down to it, and None leaves all times as they are.
+    """
+    scale = last_frame / frame_count if last_frame is not None and frame_count > last_frame else 1.0
     start, end = (second * FRAMES_PER_SECOND * scale for second in span)
     zero_based = np.asarray(frames) - 1
     last = len(frames) - 1
@@ -42,10 +56,11 @@ def span_in_frames(span: tuple[float, float], frames: Sequence[int], frame_count
 def span_in_seconds(start: int, end: int, first_frame: int) -> tuple[float, float]:
     """Start and end in seconds of the frames at positions `start` to `end`, in a list that begins with `first_frame`.
 
-    Each frame stands for two seconds.
+    Each frame stands for two seconds: those after it, or those before it if its number is a multiple of six. So the
+    end may lie past the clip's, by less than those two seconds and a frame.
     """
-    offset = first_frame % MODEL_STRIDE / FRAMES_PER_SECOND
     seconds = MODEL_STRIDE // FRAMES_PER_SECOND
+    offset = first_frame / FRAMES_PER_SECOND - (0 if first_frame % MODEL_STRIDE else seconds)
     return seconds * start + offset, seconds * (end + 1) + offset
 
 

@@ -19,6 +19,7 @@ from stage.annotation.vocabulary import normalise_word
 from stage.errors import InputError
 from stage.io import OutputKind, read_json, starts_with, to_json, write_text
 from stage.types import Box, Prediction, WordBoxes
+from stage.wording import counted
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -95,8 +96,9 @@ def write_predictions(path: Path, predictions: Iterable[Prediction], vocabulary:
     write_text(path, f'{{"ts_answer":{answers},"raw_bbox":[{raw}]}}')
 
 
-def read_predictions(path: Path) -> PredictionTable:
+def read_predictions(path: str | Path) -> PredictionTable:
     """Read a prediction file. Raises InputError naming the file and the question."""
+    path = Path(path)
     content = read_json(path)
     if not isinstance(content, dict) or not isinstance(content.get("ts_answer"), dict):
         raise InputError(
@@ -108,6 +110,17 @@ def read_predictions(path: Path) -> PredictionTable:
     if boxes is not None and (unknown := np.setdiff1d(boxes.qid, qid)).size:
         raise InputError(f"{path}: raw_bbox has boxes of question {unknown[0]}, which ts_answer lacks")
     return PredictionTable(str(path), qid, answer, span, boxes)
+
+
+def empty_span_notes(table: PredictionTable) -> tuple[str, ...]:
+    """A note on predicted spans that end where or before they start, which can never be right, if there are any."""
+    empty = table.span[:, 1] <= table.span[:, 0]
+    if not (count := int(empty.sum())):
+        return ()
+    first = int(table.qid[empty.argmax()])
+    share = f"{count:,} of {counted(len(empty), 'predicted span')} (first: question {first})"
+    verbs = "ends where or before it starts" if count == 1 else "end where or before they start"
+    return (f"{share} {verbs}, and can never be right; spans are [start, end] in seconds",)
 
 
 def tabulate_predictions(predictions: Sequence[Prediction], vocabulary: Mapping[str, int]) -> PredictionTable:

@@ -12,12 +12,15 @@ from typing import Any
 from stage.annotation.box_units import refuse_fractions
 from stage.errors import InputError
 from stage.io import OutputKind, read_json, write_json
+from stage.media.clip_names import composed
 from stage.types import Box, Question
 from stage.wording import counted
 
 BOX_SIDES = ("left", "top", "width", "height")
 MAX_COORDINATE = 1e6
 """Pixels; a coordinate of this size or larger is an error."""
+MAX_INTEGER = 2**63
+"""Qids and frame numbers of this size or larger are errors."""
 DECIMALS = 6
 """Pixels are rounded to this many. Files contain widths, a Box right edges: thus coordinates survive a round trip."""
 
@@ -29,11 +32,12 @@ def _is_annotation(path: Path) -> bool:
 ANNOTATION_FILE = OutputKind("an annotation file", _is_annotation)
 
 
-def read_questions(path: Path) -> list[Question]:
+def read_questions(path: str | Path) -> list[Question]:
     """Questions of a .json (or .json.gz) list, or of .jsonl lines.
 
     Raises InputError naming the file and the question that can't be read, or if the boxes are fractions of the frame.
     """
+    path = Path(path)
     questions = [question_from_entry(entry, i, path) for i, entry in enumerate(read_entries(path), 1)]
     qids = [q.qid for q in questions]
     if len(set(qids)) != len(qids):
@@ -81,10 +85,10 @@ def question_from_json(entry: dict[str, Any]) -> Question:
     if index is not None:
         index = _integer(index, "answer_idx")
         if not 0 <= index < len(answers):
-            raise ValueError(f"answer_idx is {index}, but there are {len(answers)} answers")
+            raise ValueError(f"answer_idx is {index}, but there are {counted(len(answers), 'answer')}")
     return Question(
         qid=_integer(entry["qid"], "qid"),
-        clip=_text(entry, "vid_name"),
+        clip=composed(_text(entry, "vid_name")),
         text=_text(entry, "q"),
         answers=tuple(answers),
         answer_index=index,
@@ -116,7 +120,9 @@ def _text(entry: dict[str, Any], key: str) -> str:
 
 def _integer(raw: Any, key: str) -> int:
     if type(raw) is int or (isinstance(raw, str) and raw.strip().isdecimal()):
-        return int(raw)
+        if not -MAX_INTEGER < (number := int(raw)) < MAX_INTEGER:
+            raise ValueError(f"{key} is too large an integer")
+        return number
     raise ValueError(f"{key} is {raw!r}, which is not an integer")
 
 
@@ -125,6 +131,8 @@ def _span(raw: Any) -> tuple[float, float] | None:
     if raw is None or raw == "":
         return None
     try:
+        if not isinstance(raw, str | list):
+            raise TypeError
         start, end = map(float, raw.split("-") if isinstance(raw, str) else raw)
     except (TypeError, ValueError):
         raise ValueError(f"ts is {raw!r}, not a start and an end in seconds") from None
@@ -138,9 +146,12 @@ def _span(raw: Any) -> tuple[float, float] | None:
 def _frames(raw: Any) -> dict[int, tuple[Box, ...]]:
     if not isinstance(raw, dict) or not all(isinstance(boxes, list) for boxes in raw.values()):
         raise ValueError("bbox does not map frame numbers to lists of boxes")
-    if invalid := [frame for frame in raw if not frame.isdecimal() or int(frame) < 1]:
+    if invalid := [frame for frame in raw if not frame.isdecimal() or not 0 < int(frame) < MAX_INTEGER]:
         raise ValueError(f"bbox has a frame {invalid[0]!r}; frames are numbered from 1")
-    return {int(frame): _boxes(boxes, frame) for frame, boxes in raw.items()}
+    frames = {int(frame): _boxes(boxes, frame) for frame, boxes in raw.items()}
+    if len(frames) < len(raw):
+        raise ValueError("bbox has one frame twice, as in 7 and 07")
+    return frames
 
 
 def _boxes(raw: Sequence[dict[str, Any]], frame: str) -> tuple[Box, ...]:
@@ -180,6 +191,6 @@ def _read_lines(path: Path) -> list[Any]:
         if line.strip():
             try:
                 entries.append(json.loads(line))
-            except json.JSONDecodeError as error:
+            except (ValueError, RecursionError) as error:
                 raise InputError(f"{path}, line {number}: is not JSON ({error})") from None
     return entries

@@ -11,12 +11,12 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from stage.annotation.checking import HEIGHT, WIDTH
+from stage.annotation.checking import SizeOf, unknown_size
 from stage.annotation.vocabulary import normalise_word
 from stage.io import BEGINNING, OutputKind, writing_file
 from stage.types import Question
+from stage.wording import counted
 
-FRAME_AREA = WIDTH * HEIGHT
 PLOTS = ("boxes_by_category.png", "areas_and_spans.png")
 PLOT = OutputKind("a plot of this command", lambda path: b"Matplotlib" in path.read_bytes()[:BEGINNING])
 SHOWN_CATEGORIES = 60
@@ -34,7 +34,7 @@ class Statistics:
     boxes: Counter[str]
     """Category (a normalised label) -> number of its boxes."""
     box_areas: tuple[float, ...]
-    """Area of every box as a fraction of the frame."""
+    """Area of every box as a fraction of its frame, where the size of that is known."""
     span_seconds: tuple[float, ...]
     """Length of every annotated span."""
     question_words: tuple[int, ...]
@@ -45,15 +45,22 @@ class Statistics:
     """First word (lower case) -> number of questions."""
 
 
-def statistics(questions: Sequence[Question]) -> Statistics:
-    """Count questions, clips, spans (seconds) and boxes (pixels)."""
+def statistics(questions: Sequence[Question], size_of: SizeOf = unknown_size) -> Statistics:
+    """Count questions, clips, spans (seconds) and boxes (pixels). size_of: the sizes of the clips' frames."""
     every_box = [box for q in questions for boxes in q.boxes.values() for box in boxes]
+    sizes = {clip: size_of(clip) for clip in dict.fromkeys(q.clip for q in questions)}
     return Statistics(
         questions=len(questions),
         clips=len({q.clip for q in questions}),
         frames=sum(len(q.boxes) for q in questions),
         boxes=Counter(normalise_word(box.label) for box in every_box),
-        box_areas=tuple((b.right - b.left) * (b.bottom - b.top) / FRAME_AREA for b in every_box),
+        box_areas=tuple(
+            (b.right - b.left) * (b.bottom - b.top) / (size[0] * size[1])
+            for q in questions
+            if (size := sizes[q.clip])
+            for boxes in q.boxes.values()
+            for b in boxes
+        ),
         span_seconds=tuple(q.span[1] - q.span[0] for q in questions if q.span),
         question_words=tuple(len(q.text.split()) for q in questions),
         answer_words=tuple(
@@ -107,7 +114,12 @@ def draw_statistics(counts: Statistics, folder: Path) -> list[Path]:
     shares = Figure(figsize=(10, 3.6), layout="constrained")
     left, right = shares.subplots(1, 2)
     left.hist(np.clip(counts.box_areas, 0, 1), bins=np.linspace(0, 1, 41).tolist(), color="#3b6ea5")
+    unknown = sum(counts.boxes.values()) - len(counts.box_areas)
     left.set(xlabel="box area / frame area", ylabel="boxes")
+    if unknown:
+        left.set_title(
+            f"without {counted(unknown, 'box', 'boxes')} in films of unknown size", fontsize="small"
+        )
     longest = max(counts.span_seconds, default=0)
     right.hist(counts.span_seconds, bins=np.arange(0, longest + 2, 1).tolist(), color="#d1843b")
     right.set(xlabel="span length in seconds", ylabel="questions")

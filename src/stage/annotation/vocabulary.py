@@ -14,6 +14,8 @@ UNKNOWN = "<unk>"
 """The word with id 0, for words outside the vocabulary."""
 VOCABULARY_FILE = "word2idx.json"
 """The vocabulary of the prediction files in the same folder."""
+MAX_ID = 2**63
+"""Ids of this size or larger are errors."""
 
 
 def normalise_word(word: str) -> str:
@@ -34,20 +36,27 @@ def fold_case(word: str) -> str:
 def read_vocabulary(path: Path) -> dict[str, int]:
     """Word -> id, for words that are not in NFC also under their NFC form.
 
-    Raises InputError if the file is not a JSON object of integers.
+    Raises InputError if the file is not a JSON object of integers, or two words have the same.
     """
     raw = read_json(path)
-    if not isinstance(raw, dict) or not all(isinstance(i, int) for i in raw.values()):
+    if not isinstance(raw, dict) or not all(type(i) is int and abs(i) < MAX_ID for i in raw.values()):
         raise InputError(f"{path}: is not a vocabulary; it should map words to integers (word2idx.json)")
+    words: dict[int, str] = {}
+    for word, number in raw.items():
+        if normalise_word(other := words.setdefault(number, word)) != normalise_word(word):
+            raise InputError(
+                f"{path}: {other!r} and {word!r} have one id, {number}, so boxes of one would count for the other; "
+                "give each word its own"
+            )
     return {unicodedata.normalize("NFC", word): number for word, number in raw.items()} | raw
 
 
-def vocabulary_of(predictions: Path, given: Path | None = None) -> dict[str, int]:
+def vocabulary_of(predictions: str | Path, given: str | Path | None = None) -> dict[str, int]:
     """Word -> id for a prediction file: the given vocabulary, or word2idx.json next to the file.
 
     Raises InputError if there is neither.
     """
-    path = given or predictions.parent / VOCABULARY_FILE
+    path = Path(given) if given else Path(predictions).parent / VOCABULARY_FILE
     if given is None and not path.exists():
         raise InputError(
             f"{predictions}: its words are ids of a vocabulary, but there is no {VOCABULARY_FILE} next to it; "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -12,10 +12,11 @@ from scipy.optimize import linear_sum_assignment
 
 from stage.annotation.issues import Issues
 from stage.annotation.vocabulary import normalise_word
-from stage.collecting.submissions import RefinedQuestion, read_submission
+from stage.collecting.fitting import clips_of, fitted
+from stage.collecting.submissions import TOLERANCE, RefinedQuestion, read_submission
 from stage.errors import InputError
 from stage.geometry import box_iou, span_iou
-from stage.types import Box, Question
+from stage.types import Box, Clip, Question
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,23 +40,39 @@ class Merged:
     """In the order of their file."""
     agreements: tuple[Agreement, ...]
     """One for each pair of annotators of the same question."""
+    clips: Mapping[str, Clip]
+    """The clips that were annotated, in the size that their boxes are in."""
     issues: Issues
 
 
-def merge(questions: Sequence[Question], files: Sequence[Path], rest: bool = False) -> Merged:
+def merge(
+    questions: Sequence[Question],
+    files: Sequence[Path],
+    rest: bool = False,
+    films: Mapping[str, Clip] | None = None,
+) -> Merged:
     """The annotated questions, each as in the first submission that contains it.
 
-    rest: also return the questions that nobody annotated, unchanged. Raises InputError naming the file and question
-    that can't be merged.
+    rest: also return the questions that nobody annotated, unchanged. films: the clips as they are; boxes that were
+    drawn on a film of another size are scaled. Raises InputError naming the file and question that can't be merged,
+    or two files that were made from different films.
     """
     asked = {question.qid: question for question in questions}
     if len(set(map(Path.absolute, files))) < len(files):
         raise InputError("a submission is given twice; give each once")
     issues = Issues()
+    submissions = [read_submission(file, asked, issues) for file in files]
+    if films is not None:
+        submissions = [fitted(submission, films, issues) for submission in submissions]
+    clips = clips_of(submissions)
     refinements: dict[int, list[RefinedQuestion]] = {}
-    for file in files:
-        for refined in read_submission(file, asked, issues):
+    for submission in submissions:
+        for refined in submission.questions:
             refinements.setdefault(refined.question.qid, []).append(refined)
+    if rest:
+        _note_spans_beyond(
+            (q for q in questions if q.qid not in refinements), {**clips, **(films or {})}, issues
+        )
     return Merged(
         tuple(
             refinements[q.qid][0].question if q.qid in refinements else q
@@ -68,8 +85,15 @@ def merge(questions: Sequence[Question], files: Sequence[Path], rest: bool = Fal
             if len(refinements.get(q.qid, ())) > 1
             for pair in combinations(refinements[q.qid], 2)
         ),
+        clips,
         issues,
     )
+
+
+def _note_spans_beyond(questions: Iterable[Question], clips: Mapping[str, Clip], issues: Issues) -> None:
+    for q in questions:
+        if q.span and q.clip in clips and q.span[1] > clips[q.clip].duration + TOLERANCE:
+            issues.add("spans beyond the end of the clip, without a submission", f"question {q.qid}")
 
 
 def agreement(a: RefinedQuestion, b: RefinedQuestion) -> Agreement:

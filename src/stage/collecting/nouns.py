@@ -19,6 +19,10 @@ from stage.media.subtitles import tokenise
 from stage.types import Question
 
 COLUMNS = ["noun", "count", "visual"]
+SEPARATORS = {";": "semicolons", "\t": "tabs"}
+"""What spreadsheet programs write between columns instead of commas, and its name."""
+SHOWN_CHARACTERS = 60
+"""Of a line that is not the one expected."""
 VISUAL = {"yes": True, "no": False}
 NOUN_TABLE = OutputKind("a table of nouns", lambda path: starts_with(path, r"\ufeff?noun,count,visual\s"))
 REVIEWED_NOUNS = 600
@@ -89,7 +93,12 @@ def read_nouns(path: Path) -> dict[str, Noun]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: can't be read ({error}); check the path") from None
     if not rows or rows[0] != COLUMNS:
-        raise InputError(f"{path}: is no table of nouns; its first line should be {','.join(COLUMNS)}")
+        found = ",".join(rows[0])[:SHOWN_CHARACTERS] if rows else ""
+        separators = [name for sign, name in SEPARATORS.items() if found.split(sign) == COLUMNS]
+        advice = f"; save it with commas instead of {separators[0]}" if separators else ""
+        raise InputError(
+            f"{path}: is no table of nouns; its first line should be {','.join(COLUMNS)}, but is {found!r}{advice}"
+        )
     nouns: dict[str, Noun] = {}
     for number, row in enumerate(rows[1:], 2):
         if not row:

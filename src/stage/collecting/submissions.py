@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,10 +14,15 @@ from stage.annotation.issues import Issues
 from stage.annotation.vocabulary import normalise_word
 from stage.errors import InputError
 from stage.io import read_json
-from stage.types import FRAMES_PER_SECOND, Box, Question
+from stage.types import FRAMES_PER_SECOND, Box, Clip, Question
+from stage.wording import detokenised
 
 FORMAT = "stage collect 1"
 STRICT = ConfigDict(extra="forbid", frozen=True)
+MAX_PIXELS, MAX_FRAMES = 1_000_000, 100_000_000
+"""Of a clip's sides, and its number of frames: anything larger is no film."""
+TOLERANCE = 1 / FRAMES_PER_SECOND
+"""Seconds that a span may reach beyond the last numbered frame, as a film may."""
 
 
 class DrawnBox(BaseModel):
@@ -46,6 +52,9 @@ class SubmittedQuestion(BaseModel):
     model_config = STRICT
 
     qid: int
+    question: str | None = None
+    """As the page showed it; older pages don't save it."""
+    answer: str | None = None
     span: tuple[FiniteFloat, FiniteFloat]
     frames: Mapping[int, SubmittedFrame]
     finished: bool
@@ -59,9 +68,10 @@ class SubmittedClip(BaseModel):
 
     format: Literal["stage collect 1"]
     clip: str
-    width: int = Field(gt=0)
-    height: int = Field(gt=0)
-    frame_count: int = Field(gt=0)
+    width: int = Field(gt=0, le=MAX_PIXELS)
+    """Of the film that the page was made from, in pixels."""
+    height: int = Field(gt=0, le=MAX_PIXELS)
+    frame_count: int = Field(gt=0, le=MAX_FRAMES)
     questions: tuple[SubmittedQuestion, ...]
 
 
@@ -73,8 +83,18 @@ class RefinedQuestion:
     file: Path
 
 
-def read_submission(path: Path, questions: Mapping[int, Question], issues: Issues) -> list[RefinedQuestion]:
-    """The questions of a saved file, with refined spans and boxes.
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A saved file: the film that its page was made from, and the questions with refined spans and boxes."""
+
+    clip: Clip
+    """Its size is the one that the boxes are measured in."""
+    questions: tuple[RefinedQuestion, ...]
+    file: Path
+
+
+def read_submission(path: Path, questions: Mapping[int, Question], issues: Issues) -> Submission:
+    """Read a saved file.
 
     questions: by qid. Issues that aren't errors are added to `issues`. Raises InputError naming the file, and the
     question with an invalid span, frame, box or label.
@@ -92,13 +112,17 @@ def read_submission(path: Path, questions: Mapping[int, Question], issues: Issue
         question = questions[submitted.qid]
         for error in _errors(submitted, clip, question):
             raise InputError(f"{where}: {error}")
+        if _was_changed(submitted, question):
+            issues.add("questions or answers that were changed since the page was made", where)
         if not submitted.finished:
             issues.add("questions with unfinished frames", where)
         for frame in _frames_outside_span(submitted):
             issues.add("frames outside the refined span", f"frame {frame}, {where}")
         boxes = {n: tuple(map(_box, submitted.frames[n].boxes)) for n in sorted(submitted.frames)}
         refined[submitted.qid] = RefinedQuestion(replace(question, span=submitted.span, boxes=boxes), path)
-    return list(refined.values())
+    return Submission(
+        Clip(clip.clip, clip.frame_count, clip.width, clip.height), tuple(refined.values()), path
+    )
 
 
 def _read_clip(path: Path) -> SubmittedClip:
@@ -120,21 +144,29 @@ def _location(location: tuple[int | str, ...], raw: dict[str, Any]) -> str:
         case ("questions", int(number), *within):
             entry = raw["questions"][number]
             qid = entry.get("qid") if isinstance(entry, dict) else None
-            named = f", question {f'number {number + 1}' if qid is None else qid}"
-            return f"{named}, {'.'.join(map(str, within))}" if within else named
+            named = f", question {f'number {number + 1}' if qid is None else _in_line(qid)}"
+            return f"{named}, {'.'.join(map(_in_line, within))}" if within else named
         case _:
-            return f", {'.'.join(map(str, location))}"
+            return f", {'.'.join(map(_in_line, location))}"
+
+
+def _in_line(value: object) -> str:
+    """A value from a file as a part of a line: short, and without line breaks."""
+    return textwrap.shorten(str(value), 40)
 
 
 def _errors(submitted: SubmittedQuestion, clip: SubmittedClip, question: Question) -> Iterator[str]:
     """What is invalid, and what to do about it."""
     start, end = submitted.span
+    duration = clip.frame_count / FRAMES_PER_SECOND
     if question.clip != clip.clip:
         yield f"is about {question.clip!r}, not {clip.clip!r}; give the file that the page was made from"
     if not 0 <= start < end:
         yield f"its span is {start:g} to {end:g} s; it must not start before 0, and must end after it starts"
-    if start > clip.frame_count / FRAMES_PER_SECOND:
+    if start > duration:
         yield f"its span starts at {start:g} s, after the end of the clip; correct it on the page"
+    if end > duration + TOLERANCE:
+        yield f"its span ends at {end:g} s, but the clip at {duration:.1f} s; correct it on the page"
     words = {normalise_word(word) for word in question.text.split()}
     if question.answer_index is not None:
         words.update(normalise_word(word) for word in question.answers[question.answer_index].split())
@@ -153,6 +185,12 @@ def _errors(submitted: SubmittedQuestion, clip: SubmittedClip, question: Questio
                     f"{box.label!r} is no word of the question or its right answer; "
                     "was the question changed since the page was made?"
                 )
+
+
+def _was_changed(submitted: SubmittedQuestion, question: Question) -> bool:
+    answer = None if question.answer_index is None else question.answers[question.answer_index]
+    pairs = (submitted.question, question.text), (submitted.answer, answer)
+    return any(None not in pair and pair[0] != detokenised(str(pair[1])) for pair in pairs)
 
 
 def _frames_outside_span(submitted: SubmittedQuestion) -> Iterator[int]:

@@ -8,11 +8,11 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from io import TextIOWrapper
 from keyword import iskeyword
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
-from stage.errors import InputError
+from stage.errors import INTERRUPTION, InputError
 from stage.runtime.allocator import keep_freed_memory
 
 PANELS = {
@@ -32,6 +32,16 @@ Overwrite = Annotated[
 ]
 """The option of commands that write a file (`stage.io.check_output`)."""
 COMMANDS = tuple(name for names in PANELS.values() for name in names)
+SUCCESS, NEGATIVE, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
+EXIT_CODES = {
+    SUCCESS: "Done.",
+    NEGATIVE: "A negative result: a verification found differences, a check found errors, or one of several runs or "
+    "films failed. Also a fault of the program itself, which shows as a traceback.",
+    UNUSABLE: "The input can't be used: one line on standard error says what is wrong and what to do.",
+    INTERRUPTED: "Interrupted (Ctrl-C, SIGINT). No file is left half written.",
+}
+"""Exit code -> its meaning."""
+UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # typer doesn't export it
 DISTRIBUTION = "stage-vqa"
 
 
@@ -56,7 +66,7 @@ def program() -> typer.Typer:
 
 
 def main() -> None:
-    """Run the command line. An error in the user's input is one line on standard error and exit code 2."""
+    """Run the command line and exit with one of EXIT_CODES. An error in the user's input is one line."""
     keep_freed_memory()
     os.environ.setdefault(
         "HF_HUB_DISABLE_PROGRESS_BARS", "1"
@@ -65,13 +75,24 @@ def main() -> None:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # for characters that the terminal's encoding lacks
     try:
-        program()()
+        # Not as a standalone program, in which typer would print errors in boxes of several lines.
+        code = program()(prog_name="stage", standalone_mode=False)
     except InputError as error:
         _exit_with(str(error))
+    except UsageError as error:
+        _exit_with_usage(error)
     except OSError as error:
-        if error.filename is None:
+        if error.strerror is None:
             raise
-        _exit_with(f"{error.filename}: can't be used ({error.strerror}); check the path")
+        place = f"{error.filename}: can't be used ({error.strerror}); check the path"
+        _exit_with(
+            place if error.filename is not None else f"{error.strerror}: nothing more can be done here"
+        )
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    if code == INTERRUPTED:  # typer's, for an interrupt in a command
+        print(INTERRUPTION, file=sys.stderr)
+    sys.exit(code)
 
 
 def installed_version() -> str:
@@ -97,6 +118,15 @@ def _options(
     """The options of `stage` itself."""
 
 
-def _exit_with(reason: str) -> NoReturn:
-    print(f"stage: {' '.join(reason.split())}", file=sys.stderr)
-    sys.exit(2)
+def _exit_with(reason: str, command: str = "stage") -> NoReturn:
+    print(f"{command}: {' '.join(reason.split())}", file=sys.stderr)
+    sys.exit(UNUSABLE)
+
+
+def _exit_with_usage(error: Any) -> NoReturn:
+    """Report arguments that the command line doesn't have, or that are missing or of the wrong kind."""
+    command = error.ctx.command_path if error.ctx else "stage"
+    reason = error.format_message().rstrip(".")
+    if not reason:  # a group without a command: its help has been printed
+        sys.exit(UNUSABLE)
+    _exit_with(f"{reason[:1].lower()}{reason[1:]}; see `{command} --help`", command)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -54,10 +55,12 @@ def ask(
     with progress_bar("Processing the film") as progress:
         film = answerer.look_at(video_and_subtitles, progress=progress)
     evidence = film.ask(question, answer)
+    # Printed as it was typed: the model reads it tokenised, without dashes and brackets.
+    typed = replace(evidence, question=replace(evidence.question, text=question, answers=tuple(answer)))
     if as_json:
-        print(json.dumps(to_json(evidence)))
+        print(json.dumps(to_json(typed)))
     else:
-        _print_evidence(evidence)
+        _print_evidence(typed)
     if report:  # last, so that a page that can't be written doesn't cost the answer
         images = film.pictures(frames_to_show(evidence))
         write_page(report, render([(evidence, images)], title=film.film.name))
@@ -65,8 +68,6 @@ def ask(
 
 
 def _print_evidence(evidence: Evidence) -> None:
-    from stage.page.timeline import within
-
     console = Console(highlight=False, markup=False, emoji=False)
     table = Table(box=None, show_header=False, pad_edge=False)
     for i, text in enumerate(evidence.question.answers):
@@ -78,8 +79,7 @@ def _print_evidence(evidence: Evidence) -> None:
     start, end = evidence.prediction.span
     console.print(f"shown from {start:.1f} s to {end:.1f} s of {evidence.clip.duration:.1f} s")
     for word in evidence.concepts:
-        in_span = [m for m in evidence.moments if within(m, evidence.prediction.span, evidence.clip)]
-        grounded = [words for moment in in_span for words in moment.grounding if words.word == word]
+        grounded = [w for m in evidence.moments if m.in_span for w in m.grounding if w.word == word]
         if grounded:
             best = max(grounded, key=lambda words: words.boxes[0].score)
             corners = ", ".join(f"{c:.0f}" for c in best.boxes[0].corners)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,10 +12,13 @@ import typer
 from stage.commands import Overwrite
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from stage.collecting.merging import Agreement
-    from stage.types import Sentence
+    from stage.types import Question
+
+SHOWN_NAMES = 5
+"""Of what is left out; the rest is counted."""
 
 app = typer.Typer(help="Annotate questions about films with spans and boxes.", no_args_is_help=True)
 
@@ -103,9 +108,10 @@ def task(
     On a page, an annotator refines the span of each question and draws boxes
     around the people and objects that question and right answer mention.
     """
+    from stage.collecting.films import films_by_clip, open_clip, read_given_subtitles
     from stage.collecting.nouns import read_nouns, read_tokenised_questions
     from stage.collecting.tagging import load_tagger
-    from stage.collecting.task import TASK_PAGE, clip_name, make_task, open_clip, render_task, shown_frames
+    from stage.collecting.task import TASK_PAGE, make_task, render_task
     from stage.errors import InputError
     from stage.io import check_output
     from stage.page import write_page
@@ -115,42 +121,50 @@ def task(
     if single and len(films) > 1:
         raise InputError(f"{out}: a page is for one film; give a folder for the pages of {len(films)} films")
     all_questions, judged = read_tokenised_questions(questions), read_nouns(nouns) if nouns else {}
+    by_clip = films_by_clip(films)
     known = {question.clip for question in all_questions}
-    wanted = [film for film in films if clip_name(film) in known]
+    wanted = {clip: film for clip, film in by_clip.items() if clip in known}
     if not wanted:
         raise InputError(
-            f"{questions}: no question is about {clip_name(films[0])}; name each film after its questions' vid_name"
+            f"{questions}: no question is about {next(iter(by_clip))}; name each film after its questions' vid_name"
         )
-    pages = {film: out if single else out / f"{clip_name(film)}.html" for film in wanted}
+    pages = {clip: out if single else out / f"{clip}.html" for clip in wanted}
     inputs = [questions, *films, *([nouns] if nouns else []), *([subtitles] if subtitles else [])]
     for page in pages.values():
         check_output(page, TASK_PAGE, inputs, overwrite)
-    for film in films:
-        if film not in wanted:
-            print(f"{film}: skipped, no question is about it")
-    subtitles_of_clips, loaded_tagger = _read_subtitles(subtitles, len(films)), load_tagger(tagger)
-    for film in wanted:
-        clip, images = open_clip(film, subtitles_of_clips)
-        made = make_task(clip, images, all_questions, loaded_tagger, judged)
-        page = pages[film]
-        write_page(page, render_task(made))
-        shown = len(shown_frames(clip.frame_count))
-        print(f"{page}: {counted(len(made.questions), 'question')}, {counted(shown, 'frame')}")
-        if not clip.sentences:
-            print("  no subtitles: the page shows no dialogue; give subtitles with --subtitles")
-        if clip.frame_count > shown_frames(clip.frame_count)[-1] + 3:
-            print(f"  {clip.duration:.0f} s long: only the first {shown} s, which STAGE reads, are shown")
+    subtitles_of_clips, loaded_tagger = read_given_subtitles(subtitles, len(films)), load_tagger(tagger)
+    for clip, film in wanted.items():
+        made = make_task(open_clip(film, subtitles_of_clips), all_questions, loaded_tagger, judged)
+        html = render_task(made)
+        write_page(pages[clip], html)
+        frames, megabytes = counted(len(made.opened.images), "frame"), len(html) / 1e6
+        print(f"{pages[clip]}: {counted(len(made.questions), 'question')}, {frames}, {megabytes:.1f} MB")
+        for note in made.notes:
+            print(f"{film}: {note}", file=sys.stderr)
+    for line in _left_out(all_questions, by_clip):
+        print(line, file=sys.stderr)
 
 
-def _read_subtitles(given: Path | None, films: int) -> Mapping[str, tuple[Sentence, ...]] | Path | None:
-    from stage.annotation.clips import read_subtitles
-    from stage.errors import InputError
+def _left_out(questions: Sequence[Question], films: Mapping[str, Path]) -> Iterator[str]:
+    """Films without questions, and questions without a film, each counted: either may be a mistyped name."""
+    from stage.wording import counted
 
-    if given is None or given.suffix not in (".json", ".gz"):
-        if given is not None and films > 1:
-            raise InputError(f"{given}: has the subtitles of one film; give subtitles.json for {films} films")
-        return given
-    return read_subtitles(given)
+    asked = Counter(question.clip for question in questions)
+    unasked = [film for clip, film in films.items() if clip not in asked]
+    missing = [clip for clip in asked if clip not in films]
+    if unasked:
+        count = counted(len(unasked), "film")
+        yield f"no page for {count} that no question is about: {_listed(map(str, unasked))}"
+    if missing:
+        lost = counted(sum(asked[clip] for clip in missing), "question")
+        yield f"no page for {lost} about {counted(len(missing), 'clip')} without a film: {_listed(missing)}"
+
+
+def _listed(names: Iterable[str]) -> str:
+    """At most SHOWN_NAMES names."""
+    every = list(names)
+    more = len(every) - SHOWN_NAMES
+    return ", ".join(every[:SHOWN_NAMES]) + (f" and {more:,} more" if more > 0 else "")
 
 
 @app.command()
@@ -169,6 +183,12 @@ def merge(
     rest: Annotated[
         bool, typer.Option("--rest", help="Also write the questions without a submission, unchanged.")
     ] = False,
+    films: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the films: submissions are held against them, and boxes drawn on another size are scaled."
+        ),
+    ] = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Merge what annotators saved, and report their agreement.
@@ -183,7 +203,12 @@ def merge(
 
     check_output(out, ANNOTATION_FILE, [questions, *submissions], overwrite)
     all_questions = read_tokenised_questions(questions)
-    result = merged(all_questions, submissions, rest)
+    sizes = None
+    if films:
+        from stage.data.films import measured_films  # which takes a second to import
+
+        sizes = measured_films(films, {question.clip for question in all_questions}, None)
+    result = merged(all_questions, submissions, rest, sizes)
     write_questions(out, result.questions)
     for line in result.issues.summary():
         print(line)
@@ -194,6 +219,10 @@ def merge(
         f"{out}: {len(result.questions):,} of {counted(len(all_questions), 'question')}, "
         f"{counted(boxes, 'box', 'boxes')} in {counted(frames, 'frame')}"
     )
+    if not films:
+        measured = Counter(f"{clip.width} x {clip.height}" for clip in result.clips.values())
+        each = ", ".join(f"{size} ({counted(count, 'clip')})" for size, count in measured.most_common())
+        print(f"boxes are in pixels of the pages' films: {each}; --films holds them against the films")
 
 
 def _print_agreement(agreements: Sequence[Agreement]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from math import isnan
 from pathlib import Path
 from typing import Annotated
 
@@ -27,7 +29,8 @@ def compare(
     Also prints the recall of the detector's regions, an upper limit of the
     grounding scores.
     """
-    from stage.data.layouts import open_questions
+    from stage.commands.progress import progress_bar
+    from stage.data.layouts import check_places, open_questions
     from stage.inference.model_folder import load_model
     from stage.inference.score import evaluate_model
     from stage.io import check_output, write_json
@@ -37,14 +40,26 @@ def compare(
 
     if out:
         check_output(out, COMPARISON_FILE, overwrite=overwrite)
+    check_places([data])
     opened = {}
     for spec in models:
         model = load_model(spec)
+        for note in model.notes:
+            print(f"{spec}: {note}", file=sys.stderr)
         questions = open_questions(data, model.limits)
         model.check_features(questions.source.attributes, questions.name)
         opened[spec] = model, questions
-    scores_of = {spec: evaluate_model(model, questions) for spec, (model, questions) in opened.items()}
-    count, clips = counted(len(questions), "question"), counted(len(questions.clips), "clip")
+    # Each model reads the questions within its own limits.
+    for note in dict.fromkeys(note for _, questions in opened.values() for note in questions.notes):
+        print(f"{data}: {note}", file=sys.stderr)
+    scores_of = {}
+    for spec, (model, questions) in opened.items():
+        with progress_bar(f"Scoring {spec}") as progress:
+            scores_of[spec] = evaluate_model(model, questions, progress=progress)
+    first = next(iter(opened.values()))[
+        1
+    ]  # limits decide what a model reads of a question, not which there are
+    count, clips = counted(len(first), "question"), counted(len(first.clips), "clip")
     table = Table(title=f"{count} about {clips} of {data}, in %")
     for column in ("model", "QA Acc.", "Temp. mIoU", "ASA", "Grd. mAP"):
         table.add_column(column, justify="left" if column == "model" else "right")
@@ -52,7 +67,8 @@ def compare(
         shares = (scores.qa_accuracy, scores.temporal_miou, scores.answer_span_accuracy, scores.grounding_map)
         table.add_row(spec, *("-" if share is None else f"{100 * share:.2f}" for share in shares))
     Console().print(table)
-    recall = proposal_recall(questions.questions, questions.regions_of)
-    print(f"recall of annotated boxes by the 20 best regions of a frame (IoU 0.5): {recall:.4f}")
+    recall = proposal_recall(first.questions, first.regions_of)
+    of_boxes = "recall of annotated boxes by the 20 best regions of a frame (IoU 0.5)"
+    print(f"{of_boxes}: {'- (no frame with regions has boxes)' if isnan(recall) else f'{recall:.4f}'}")
     if out:
         write_json(out, {spec: scores.to_json() for spec, scores in scores_of.items()})

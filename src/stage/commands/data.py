@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stage.commands import Overwrite
+from stage.commands import NEGATIVE, Overwrite
 
 if TYPE_CHECKING:
     from stage.annotation.issues import Issues
@@ -32,6 +33,7 @@ def stats(
     overwrite: Overwrite = False,
 ) -> None:
     """Count questions, clips, annotated frames and boxes, by kind."""
+    from stage.annotation.checking import released_size
     from stage.annotation.questions import read_questions
     from stage.annotation.statistics import (
         PLOT,
@@ -40,12 +42,17 @@ def stats(
         print_statistics,
         statistics,
     )
+    from stage.data.films import sizes_beside
     from stage.io import check_output
+    from stage.release.files import is_questions_file
 
     if plots:
         for name in PLOTS:
             check_output(plots / name, PLOT, [annotation], overwrite)
-    counts = statistics(read_questions(annotation))
+    questions = read_questions(annotation)
+    released = is_questions_file(annotation)
+    size_of = released_size if released else sizes_beside(annotation, {q.clip for q in questions})
+    counts = statistics(questions, size_of)
     print_statistics(counts, str(annotation))
     if plots:
         for path in draw_statistics(counts, plots):
@@ -64,33 +71,57 @@ def check(
         bool, typer.Option(help="Also compare released boxes and features, clip by clip (slow).")
     ] = True,
 ) -> None:
-    """List all issues of a data set, each with its question or file."""
-    from stage.annotation.checking import check_annotation
-    from stage.data.layouts import folder
+    """List all issues of a data set by kind, each with its place and what to do.
 
-    if path.is_file() or folder.matches(path):
-        file = path if path.is_file() else path / folder.QUESTIONS
-        _print_issues(str(file), *check_annotation(file))
+    Of a data folder, questions, subtitles, lengths, films and features are held
+    against one another; of an annotation file alone, times and sizes can't be
+    checked. Exit code 1: something is wrong that makes results wrong, or that
+    other commands refuse ("error" in the summary).
+    """
+    from stage.annotation.checking import check_annotation, released_size
+    from stage.commands.progress import progress_bar
+    from stage.data.folder_checks import check_folder
+    from stage.data.layouts import folder
+    from stage.release.files import is_questions_file
+
+    if path.is_file():
+        released = is_questions_file(path)
+        found = check_annotation(path, released_size) if released else check_annotation(path, clips={})
+        _end_with([_print_issues(str(path), *found)])
+    elif folder.matches(path):
+        with progress_bar("Checking") as progress:
+            questions, issues = check_folder(path, progress)
+        _end_with([_print_issues(str(path), questions, issues)])
     else:
         _check_release(path, closely)
 
 
+def _end_with(results: Sequence[bool]) -> None:
+    """Exit with code 1 if not all are right."""
+    if not all(results):
+        raise typer.Exit(NEGATIVE)
+
+
 def _check_release(root: Path, closely: bool) -> None:
-    from stage.annotation.checking import check_annotation
+    from stage.annotation.checking import check_annotation, released_size
     from stage.commands.progress import progress_bar
     from stage.errors import InputError
     from stage.release.features import ReleasedFeatures, with_features
     from stage.release.files import ReleaseFiles, questions_file, splits
 
+    if not root.exists():
+        raise InputError(f"{root}: no such file or folder; check the path")
     names = splits(root)
     if not names:
         raise InputError(
-            f"{root}: is no annotation file, no data folder, and no folder of the released features"
+            f"{root}: is no annotation file, no data folder (it has no questions.json), and no folder of the "
+            "released features; check the path"
         )
     source = ReleasedFeatures(ReleaseFiles.find(root))
+    results = []
     for split in names:
         path = questions_file(root, split)
-        readable, issues = check_annotation(path)
+        readable, issues = check_annotation(path, released_size)
         questions = with_features(readable, source, path, issues)
         if closely:
             with progress_bar(f"Clips of {split}") as progress:
@@ -98,19 +129,57 @@ def _check_release(root: Path, closely: bool) -> None:
                 for done, name in enumerate(clips):
                     progress(done, len(clips), name)
                     source.check_region_rows(source.clips[name], issues)
-        _print_issues(split, questions, issues)
+        results.append(_print_issues(split, questions, issues))
+    _end_with(results)
 
 
-def _print_issues(name: str, usable_questions: Sequence[Question], issues: Issues) -> None:
+def _print_issues(name: str, usable_questions: Sequence[Question], issues: Issues) -> bool:
+    """Print all issues by kind, then their counts. Returns whether none of them is an error."""
     from stage.wording import counted
 
     for kind, locations in issues.by_kind.items():
         for location in locations:
             print(f"{kind}: {location}")
+        if fix := issues.fixes.get(kind):
+            print(f"  to do: {fix}")
     usable = counted(len(usable_questions), "usable question")
     print(f"{name}: {usable}{'' if issues.by_kind else ', no issues'}")
-    for line in issues.summary():
-        print(f"  {line}")
+    for kind, line in zip(issues.by_kind, issues.summary(), strict=True):
+        print(f"  {'error: ' if kind in issues.errors else ''}{line}")
+    return not issues.errors
+
+
+@app.command()
+def make(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="FOLDER", help="Data folders, each with its films in episodes/.")
+    ],
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files whose entries differ from the films.")
+    ] = False,
+) -> None:
+    """Make frames.json and subtitles.json from the films of data folders.
+
+    Lengths are those of the films. Subtitles are read from the .srt, .vtt, .ass
+    or .ssa file that is named as the film, or from the film's own track. A film
+    that can't be read is left out, the others are written, and the exit code is
+    1.
+    """
+    from stage.commands.progress import progress_bar
+    from stage.data.clip_files import make_clip_files
+    from stage.wording import counted
+
+    complete = []
+    for folder in folders:
+        with progress_bar(f"Films of {folder}") as progress:
+            made = make_clip_files(folder, progress, overwrite=overwrite)
+        for note in made.notes:
+            print(note, file=sys.stderr)
+        for reason in made.unreadable:
+            print(f"left out: {reason}", file=sys.stderr)
+        print(f"{folder}: frames.json and subtitles.json of {counted(len(made.frames), 'clip')}")
+        complete.append(not made.unreadable)
+    _end_with(complete)
 
 
 @app.command()

@@ -28,23 +28,27 @@ def demo(
     page, OUT/evidence.html.
     """
     from stage.annotation.questions import read_questions
+    from stage.commands.progress import progress_bar
     from stage.inference.ask import Answerer
     from stage.io import check_output
     from stage.page import frames_to_show, render, write_page
     from stage.page.render import EVIDENCE_PAGE
     from stage.runtime.hardware import usable_cores
     from stage.sitcom.episodes import write_sitcom
+    from stage.wording import counted
 
     page = out / "evidence.html"
     check_output(page, EVIDENCE_PAGE, overwrite=overwrite)
-    write_sitcom(out, "test", episodes, DEMO_SEED, usable_cores())
-    all_questions = read_questions(out / "questions.json")
     answerer = Answerer.from_pretrained(model)
+    with progress_bar("Drawing episodes") as progress:
+        write_sitcom(out, "test", episodes, DEMO_SEED, usable_cores(), progress=progress)
+    all_questions = read_questions(out / "questions.json")
     entries = []
     correct = 0
     for clip in dict.fromkeys(question.clip for question in all_questions):
         episode = out / "episodes" / clip
-        film = answerer.open(episode.with_suffix(".mp4"), episode.with_suffix(".srt"))
+        with progress_bar(f"Processing {clip}") as progress:
+            film = answerer.open(episode.with_suffix(".mp4"), episode.with_suffix(".srt"), progress=progress)
         for question in [q for q in all_questions if q.clip == clip][:questions]:
             evidence = film.ask_question(question)
             entries.append((evidence, film.pictures(frames_to_show(evidence))))
@@ -56,4 +60,7 @@ def demo(
                 f"{clip}: {question.text}\n  {evidence.answer}  ({verdict}; shown {start:.1f} to {end:.1f} s)"
             )
     write_page(page, render(entries, title="Questions about unseen episodes"))
-    print(f"\n{correct} of {len(entries)} answers are right. Evidence page:\n{page.resolve()}")
+    answers = counted(len(entries), "answer")
+    print(
+        f"\n{correct} of {answers} {'is' if correct == 1 else 'are'} right. Evidence page:\n{page.resolve()}"
+    )

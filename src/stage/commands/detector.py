@@ -14,8 +14,10 @@ def detector(
     seed: Annotated[int, typer.Option(help="Random seed of images and weights.")] = 0,
 ) -> None:
     """Train the small region detector on drawn sitcom scenes."""
+    from stage.commands.progress import progress_bar
     from stage.training.detector import check_replaceable, train_detector
 
     check_replaceable(out)
-    trained = train_detector(out, images=pictures, seed=seed)
+    with progress_bar("Training the detector") as progress:
+        trained = train_detector(out, images=pictures, seed=seed, progress=progress)
     print(f"{out}: detector {trained.name}; its scores are in {out / 'card.md'}")

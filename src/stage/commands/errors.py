@@ -52,14 +52,16 @@ def errors(
 
     Prints the four outcomes by question type and by link word, with examples.
     """
-    from stage.annotation.predictions import read_predictions
+    from stage.annotation.box_units import doubts
+    from stage.annotation.predictions import empty_span_notes, read_predictions
     from stage.annotation.questions import read_questions
     from stage.annotation.vocabulary import VOCABULARY_FILE, vocabulary_of
+    from stage.data.layouts.folder import times_of
     from stage.errors import InputError
     from stage.experiments.error_analysis import ERRORS_FILE, Outcome, analyse_answers, to_json
     from stage.experiments.error_analysis import examples as examples_of
     from stage.experiments.error_pages import page_of
-    from stage.io import check_output, write_json
+    from stage.io import check_inputs, check_output, write_json
     from stage.page.render import EVIDENCE_PAGE
 
     if data and not out:
@@ -69,6 +71,7 @@ def errors(
         check_output(out / "errors.json", ERRORS_FILE, inputs, overwrite)
         for outcome in Outcome if data else ():
             check_output(page_of(outcome, out), EVIDENCE_PAGE, inputs, overwrite)
+    check_inputs([predictions, annotation, *([vocabulary] if vocabulary else [])])
     has_vocabulary = vocabulary or (predictions.parent / VOCABULARY_FILE).exists()
     words = vocabulary_of(predictions, vocabulary) if has_vocabulary else None
     table, questions = read_predictions(predictions), read_questions(annotation)
@@ -78,7 +81,8 @@ def errors(
     selected = {outcome: examples_of(answers, outcome, examples) for outcome in Outcome}
     console = Console(highlight=False, markup=False)
     console.print(_counts(answers, len(questions)))
-    for note in _notes(table, questions, all_questions):
+    of_spans = (*empty_span_notes(table), *doubts(questions), *times_of(annotation, questions))
+    for note in (*_notes(table, questions, all_questions), *of_spans):
         console.print(f"note: {note}", style="yellow")
     for outcome, shown in selected.items():
         _print_examples(outcome, shown, console)

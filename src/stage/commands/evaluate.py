@@ -37,10 +37,13 @@ def evaluate(
     are grounded worst. Questions without a prediction aren't scored unless
     --all is given.
     """
+    from dataclasses import replace
+
     from stage.annotation.predictions import read_predictions
     from stage.annotation.questions import read_questions
     from stage.annotation.vocabulary import VOCABULARY_FILE, vocabulary_of
-    from stage.io import check_output, write_json
+    from stage.data.layouts.folder import times_of
+    from stage.io import check_inputs, check_output, write_json
     from stage.metrics import evaluate as score
     from stage.metrics import print_scores
     from stage.metrics.scores import SCORES_FILE
@@ -48,12 +51,11 @@ def evaluate(
     if out:
         inputs = [predictions, annotation, vocabulary or predictions.parent / VOCABULARY_FILE]
         check_output(out, SCORES_FILE, inputs, overwrite)
-    scores = score(
-        read_predictions(predictions),
-        read_questions(annotation),
-        vocabulary_of(predictions, vocabulary),
-        missing_is_wrong=all_questions,
-    )
+    check_inputs([predictions, annotation, *([vocabulary] if vocabulary else [])])
+    table, questions = read_predictions(predictions), read_questions(annotation)
+    words = vocabulary_of(predictions, vocabulary)
+    scores = score(table, questions, words, missing_is_wrong=all_questions)
+    scores = replace(scores, notes=(*scores.notes, *times_of(annotation, questions)))
     print_scores(scores)
     if out:
         write_json(out, scores.to_json())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -21,5 +22,8 @@ def export(
     """
     from stage.inference.model_folder import export_model, load_model
 
-    export_model(load_model(model), out)
+    loaded = load_model(model)
+    for note in loaded.notes:
+        print(note, file=sys.stderr)
+    export_model(loaded, out)
     print(f"{out}: {model} as ONNX graphs; use it with --model {out}")

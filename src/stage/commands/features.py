@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -34,11 +35,25 @@ def make_all(folders: Folders, text: Text = "minilm", detector: Detector = "stag
     from stage.data.extraction import extract_folder
     from stage.features.registry import load_detector, load_text_encoder
 
+    _print_notes(folders)
     encoder, loaded_detector = load_text_encoder(text), load_detector(detector)
     for folder in folders:
         with progress_bar(f"Features of {folder}") as progress:
-            extract_folder(folder, encoder, loaded_detector, progress)
+            notes = extract_folder(folder, encoder, loaded_detector, progress)
+        for note in notes:
+            print(f"{folder}: {note}", file=sys.stderr)
         print(f"{folder / 'features'}: word vectors and regions")
+
+
+def _print_notes(folders: list[Path]) -> None:
+    """Print notes on data folders. Raises InputError naming all that is missing, before any model is loaded."""
+    from stage.data.layouts.folder import notes_of
+    from stage.data.layouts.registry import check_folders
+
+    check_folders(folders)
+    for folder in folders:
+        for note in notes_of(folder):
+            print(f"{folder}: {note}", file=sys.stderr)
 
 
 @app.command("text")
@@ -48,6 +63,7 @@ def make_text(folders: Folders, text: Text = "minilm") -> None:
     from stage.data.extraction import extract_words
     from stage.features.registry import load_text_encoder
 
+    _print_notes(folders)
     encoder = load_text_encoder(text)
     for folder in folders:
         with progress_bar(f"Word vectors of {folder}") as progress:
@@ -87,10 +103,15 @@ def make_regions(
     from stage.features.registry import load_detector, load_text_encoder
     from stage.wording import counted
 
+    frames = None
+    if folder.matches(out.parent):
+        _print_notes([out.parent])
+        frames = frames_to_extract(out.parent, videos)
     loaded_detector = load_detector(detector)
     if concepts:
         loaded_detector = ConceptDetector(loaded_detector, load_text_encoder(text))
-    frames = frames_to_extract(out.parent) if folder.matches(out.parent) else None
     with progress_bar("Regions") as progress:
-        counts = extract_regions(videos, out, loaded_detector, progress, frames)
-    print(f"{out}: regions of {counted(len(counts), 'clip')}")
+        extracted = extract_regions(videos, out, loaded_detector, progress, frames)
+    for note in extracted.notes:
+        print(f"{videos}: {note}", file=sys.stderr)
+    print(f"{out}: regions of {counted(len(extracted.frame_counts), 'clip')}")

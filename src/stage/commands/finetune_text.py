@@ -26,21 +26,24 @@ def finetune_text(
     The objectives are those of BERT's pre-training: masked words and next
     sentences. An interrupted run is resumed.
     """
+    from stage.commands.progress import progress_bar
     from stage.data.layouts.registry import read_annotation
     from stage.training.text_encoder import check_replaceable, finetune
 
     check_replaceable(out, text)
     questions, clips = read_annotation(data)
-    before, after = finetune(
-        text,
-        out,
-        questions,
-        clips,
-        epochs=epochs,
-        batch_size=batch_size,
-        learning_rate=learning_rate,
-        seed=seed,
-    )
+    with progress_bar("Fine-tuning") as progress:
+        before, after = finetune(
+            text,
+            out,
+            questions,
+            clips,
+            epochs=epochs,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            seed=seed,
+            progress=progress,
+        )
     for when, scores in (("before", before), ("after", after)):
         print(
             f"{when}: perplexity of masked words {scores.perplexity:.2f}, "

@@ -42,25 +42,33 @@ def predict(
     """
     from stage.annotation.predictions import PREDICTION_FILE, write_predictions
     from stage.annotation.vocabulary import VOCABULARY_FILE, extend_vocabulary, read_vocabulary
-    from stage.data.layouts import open_questions
+    from stage.commands.progress import counting, progress_bar
+    from stage.data.layouts import check_places, open_questions
     from stage.inference.model_folder import load_model
     from stage.inference.score import predict_all
-    from stage.io import check_output
+    from stage.io import check_inputs, check_output
     from stage.model.ops.compiled import compile_or_warn
     from stage.runtime.hardware import best_device
     from stage.wording import counted
 
     check_output(out, PREDICTION_FILE, [vocabulary or out.parent / VOCABULARY_FILE], overwrite)
+    check_places([data])
+    if vocabulary:
+        check_inputs([vocabulary])
     loaded = load_model(model)
     questions = open_questions(data, loaded.limits)
     loaded.check_features(questions.source.attributes, questions.name)
-    for note in questions.notes:
-        print(f"{questions.name}: {note}", file=sys.stderr)
+    for note in (*loaded.notes, *(f"{questions.name}: {note}" for note in questions.notes)):
+        print(note, file=sys.stderr)
     if vocabulary is None:
         words = extend_vocabulary(out.parent / VOCABULARY_FILE, questions.questions)
     else:
         words = read_vocabulary(vocabulary)
     if fast and best_device() == "cpu":
         compile_or_warn()
-    write_predictions(out, predict_all(loaded, questions, fast=fast), words)
+    with progress_bar(f"Predicting {questions.name}") as progress:
+        predictions = counting(
+            predict_all(loaded, questions, fast=fast), len(questions), "questions", progress
+        )
+        write_predictions(out, predictions, words)
     print(f"{out}: {counted(len(questions), 'prediction')}")

@@ -1,9 +1,13 @@
-"""Progress bars on standard error; standard output carries results only."""
+"""Progress on standard error, as a bar or as lines; standard output carries results only."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+import time
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
@@ -11,18 +15,54 @@ from rich.progress import Progress as ProgressDisplay
 
 from stage.types import Progress
 
+T = TypeVar("T")
+SECONDS_BETWEEN_LINES, MOST_SECONDS_BETWEEN_LINES = 10.0, 60.0
+SHARE_BETWEEN_LINES = 0.1
+
 
 @contextmanager
 def progress_bar(title: str) -> Iterator[Progress]:
-    """Show a bar while the block runs, if standard error is a terminal; yields the callback that advances it."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    """Show progress while the block runs; yields the callback that advances it.
+
+    On a terminal it is a bar, elsewhere, such as in a log, a line from time to time.
+    """
     console = Console(stderr=True)
-    with ProgressDisplay(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as display:
+    if not console.is_terminal:
+        yield ProgressLines(title).advance
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with ProgressDisplay(*columns, console=console, transient=True) as display:
         task = display.add_task(title, total=None)
 
         def advance(done: int, total: int, item: str) -> None:
             display.update(task, completed=done, total=total, description=f"{title} ({item})")
 
         yield advance
+
+
+def counting(items: Iterable[T], total: int, noun: str, progress: Progress) -> Iterator[T]:
+    """The items, reported one by one as they are taken."""
+    for done, item in enumerate(items, 1):
+        yield item
+        progress(done, total, noun)
+
+
+@dataclass
+class ProgressLines:
+    """Prints a line every ten seconds if a tenth more is done by then, and every minute in any case.
+
+    Nothing is printed of what takes less than ten seconds.
+    """
+
+    title: str
+    printed_at: float = field(default_factory=lambda: time.monotonic())
+    """Time (seconds) of the last line, or of the start."""
+    printed: int = 0
+    """What was done then."""
+
+    def advance(self, done: int, total: int, item: str) -> None:
+        waited = time.monotonic() - self.printed_at
+        enough = done - self.printed >= SHARE_BETWEEN_LINES * total
+        if waited >= MOST_SECONDS_BETWEEN_LINES or (waited >= SECONDS_BETWEEN_LINES and enough):
+            print(f"{self.title}: {done:,} of {total:,} ({item})", file=sys.stderr, flush=True)
+            self.printed_at, self.printed = time.monotonic(), done

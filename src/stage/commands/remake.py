@@ -41,6 +41,8 @@ def remake(
     """
     from stage.commands.compare import compare
     from stage.commands.features import make_all
+    from stage.commands.progress import progress_bar
+    from stage.errors import InputError
     from stage.features.regions.packaged import ASSETS, WEIGHTS
     from stage.inference.model_folder import CARD, PACKAGED
     from stage.io import write_text, writing_folder
@@ -51,6 +53,8 @@ def remake(
     from stage.training.detector import train_detector
     from stage.training.loop import train
 
+    if not CONFIG.exists():
+        raise InputError(f"{CONFIG}: is missing here; run `stage remake` in a source checkout")
     runs = runs / f"version-{VERSION}"  # models trained on other episodes must not be reused
     paths = [f"data.train={data / 'train'}", f"data.val={data / 'val'}"]
     configs = {
@@ -58,16 +62,19 @@ def remake(
         for name, overrides in VARIANTS.items()
     }
     for split, size in SPLITS.items():
-        write_sitcom(data / split, split, size.episodes, SEED, usable_cores(), size.questions)
+        with progress_bar(f"Drawing episodes of {split}") as progress:
+            write_sitcom(data / split, split, size.episodes, SEED, usable_cores(), size.questions, progress)
     publish(data)
     if not (ASSETS / WEIGHTS).exists():
-        train_detector(ASSETS)
+        with progress_bar("Training the detector") as progress:
+            train_detector(ASSETS, progress=progress)
     make_all([data / split for split in SPLITS])
     for name, config in configs.items():
         card = config.output / "model" / CARD
         if not card.exists():  # it is written last
             start = time.monotonic()
-            train(config)
+            with progress_bar(f"Training {name}") as progress:
+                train(config, progress=progress)
             write_text(card, _card(name, VARIANTS[name], config.training.seed, time.monotonic() - start))
     compare(data / "test", [str(runs / name / "model") for name in VARIANTS], runs / "scores.json")
     _add_scores(runs)
@@ -80,16 +87,17 @@ def _add_scores(runs: Path) -> None:
     from stage.inference.model_folder import CARD
     from stage.io import write_text
     from stage.sitcom.benchmark.splits import SPLITS
+    from stage.wording import counted
 
     scores_by_model = json.loads((runs / "scores.json").read_text("utf-8"))
-    episodes = SPLITS["test"].episodes
+    episodes = counted(SPLITS["test"].episodes, "unseen test episode")
     for name in VARIANTS:
         folder = runs / name / "model"
         scores = scores_by_model[str(folder)]
         shares = {key: scores[key] for key in SHOWN_SCORES if scores[key] is not None}
         line = ", ".join(f"{key} {100 * share:.2f} %" for key, share in shares.items())
         card = (folder / CARD).read_text("utf-8").partition("- scores")[0]
-        write_text(folder / CARD, f"{card}- scores on {episodes} unseen test episodes: {line}\n")
+        write_text(folder / CARD, f"{card}- scores on {episodes}: {line}\n")
 
 
 def _card(name: str, overrides: list[str], seed: int, seconds: float) -> str:

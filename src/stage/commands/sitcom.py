@@ -40,6 +40,7 @@ def sitcom(
     Writes a published split, or other episodes: films, subtitles, questions and
     ground truth in TVQA+'s formats.
     """
+    from stage.commands.progress import progress_bar
     from stage.errors import InputError
     from stage.sitcom.benchmark.splits import SEED, SPLITS
     from stage.sitcom.episodes import write_sitcom
@@ -55,7 +56,8 @@ def sitcom(
     split = split or "train"
     episodes = episodes or SPLITS[split].episodes
     seed = SEED if seed is None else seed
-    write_sitcom(folder, split, episodes, seed, workers, questions or SPLITS[split].questions)
+    with progress_bar("Drawing episodes") as progress:
+        write_sitcom(folder, split, episodes, seed, workers, questions or SPLITS[split].questions, progress)
     print(f"{folder}: {counted(episodes, 'episode')} with questions")
 
 

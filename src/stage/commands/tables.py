@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from stage.commands import Overwrite
 from stage.runtime.hardware import usable_cores
 
 CORES_PER_JOB = 4
@@ -33,6 +34,7 @@ def tables(
         list[str] | None,
         typer.Option("--set", help="Override a setting in all rows: key=value, such as training.epochs=3."),
     ] = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Train and score the systems of the paper's tables.
 
@@ -47,10 +49,11 @@ def tables(
     from stage.experiments.jobs.scheduler import Failure, run_all
     from stage.experiments.systems import systems_named
     from stage.experiments.tables.paper import tables_named
-    from stage.experiments.tables.publish import default_tables, publish, row_names
+    from stage.experiments.tables.publish import check_outputs, default_tables, publish, row_names
 
     selected = tables_named(table or default_tables(test))
     systems = systems_named(rows) if rows else row_names(selected)
+    check_outputs(selected, out, overwrite)
     runs = unfinished_runs(config, test, out, systems, seeds, set_ or ())
     failures: list[Failure] = []
     try:

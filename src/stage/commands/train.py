@@ -28,9 +28,11 @@ def train(
 
     run = load_config(config, set_ or ())
 
+    from stage.commands.progress import progress_bar
     from stage.metrics import print_scores
     from stage.training.loop import train as run_training
 
-    _, scores = run_training(run, resume=resume)
+    with progress_bar("Training") as progress:
+        _, scores = run_training(run, resume=resume, progress=progress)
     print_scores(scores)
     print(f"{run.output / 'model'}: the trained model")

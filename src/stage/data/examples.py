@@ -14,16 +14,16 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from stage.annotation.labels import frames_of_question, positive_regions, span_in_frames
+from stage.annotation.labels import positive_regions, span_in_frames
 from stage.data.batch import NO_ANSWER, NO_SPAN, Batch, Context, GroundingTargets, Targets
 from stage.media.alignment import aligned_sentences
-from stage.types import Array, Clip, ClipFeatures, Question, Regions
+from stage.types import Array, ClipFeatures, Question, Regions
 
 Pairs = npt.NDArray[np.int64]
 
 
 class Limits(BaseModel):
-    """Lengths at which sequences are truncated, which bounds the memory of long clips."""
+    """Lengths at which sequences are truncated, which bounds memory."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -31,6 +31,8 @@ class Limits(BaseModel):
     subtitle_words: int = Field(50, gt=0)
     """Of both sentences aligned with a frame, together."""
     frames: int = Field(300, gt=0)
+    """In training, of those that are read, one every two seconds: of a longer clip, so many that contain the span.
+    Prediction reads all."""
     regions: int = Field(20, gt=0)
     """Per frame; the best are kept."""
 
@@ -56,21 +58,18 @@ class Example:
     """(frame position, (R, 2) rows (word, region) of the words that regions of this frame show)"""
 
 
-def training_frames(question: Question, clip: Clip, limits: Limits) -> tuple[int, ...]:
-    """The numbered frames that a question of a data set is trained and evaluated on."""
-    return frames_of_question(question, clip.frame_count)[: limits.frames]
-
-
 def make_example(
     question: Question,
     clip: ClipFeatures,
     hypotheses: Sequence[Array],
     frames: tuple[int, ...],
     limits: Limits,
+    last_frame: int | None = None,
 ) -> Example:
     """Align sentences with the frames, truncate to the limits, and compute the labels.
 
-    hypotheses: for each candidate, the word vectors of question and answer; frames: numbered frames to read.
+    hypotheses: for each candidate, the word vectors of question and answer; frames: numbered frames to read, all of
+    them; last_frame: as for `frames_of_question`.
     """
     hypotheses = tuple(h[: limits.hypothesis_words] for h in hypotheses)
     aligned = aligned_sentences(frames, clip.clip.sentences)
@@ -89,7 +88,9 @@ def make_example(
         sentences=tuple(aligned),
         subtitles=tuple(subtitles[sentences] for sentences in aligned),
         regions=regions,
-        span=span_in_frames(question.span, frames, clip.clip.frame_count) if question.span else None,
+        span=span_in_frames(question.span, frames, clip.clip.frame_count, last_frame)
+        if question.span
+        else None,
         grounding=_grounding(question, frames, regions, hypotheses),
     )
 

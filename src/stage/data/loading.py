@@ -4,48 +4,49 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from stage.data.batch import Batch
-from stage.data.examples import Example, collate, training_frames
+from stage.data.examples import Example, collate
 from stage.data.question_set import QuestionSet
 
 MAX_QUESTIONS = 32
 """Questions of an inference batch at most."""
 MAX_FRAMES = 512
-"""Frames of an inference batch at most: attention scores of all words and regions are kept for each of them."""
+"""Frames of an inference batch at most: attention scores of all words and regions are kept for each of them.
+A question about a longer clip (17 minutes) is a batch of its own."""
 
 
 class ExampleDataset(Dataset[Example]):
-    """The examples of a question set as a torch data set."""
+    """The examples of a question set as a torch data set. training: as for `QuestionSet.example`."""
 
-    def __init__(self, questions: QuestionSet) -> None:
+    def __init__(self, questions: QuestionSet, *, training: bool) -> None:
         self.questions = questions
+        self.training = training
 
     def __len__(self) -> int:
         return len(self.questions)
 
     def __getitem__(self, index: int) -> Example:
-        return self.questions.example(index)
+        return self.questions.example(index, training=self.training)
 
 
 class LengthBucketSampler(Sampler[list[int]]):
     """Random batches of questions of similar size, which keeps padding low.
 
     Questions are shuffled and divided into pools of many batches, and each pool is sorted by size. The order depends
-    only on the seed and the epoch, so that a resumed run sees the same batches. Yields the micro-batches of each
-    batch in turn.
+    only on the seed and the epoch, so that a resumed run sees the same batches.
     """
 
     POOL = 16
     """Batches per pool."""
 
-    def __init__(self, sizes: Sequence[int], batch_size: int, micro_batch_size: int, seed: int) -> None:
+    def __init__(self, sizes: Sequence[int], batch_size: int, seed: int) -> None:
         self.sizes = sizes
         self.batch_size = batch_size
-        self.micro_batch_size = micro_batch_size
         self.seed = seed
         self.epoch = 0
 
@@ -59,10 +60,8 @@ class LengthBucketSampler(Sampler[list[int]]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        """Number of micro-batches per epoch."""
-        whole, rest = divmod(len(self.sizes), self.batch_size)
-        micro = self.micro_batch_size
-        return whole * math.ceil(self.batch_size / micro) + math.ceil(rest / micro)
+        """Number of batches per epoch."""
+        return math.ceil(len(self.sizes) / self.batch_size)
 
     def __iter__(self) -> Iterator[list[int]]:
         generator = torch.Generator().manual_seed(self.seed * 100_003 + self.epoch)
@@ -74,9 +73,19 @@ class LengthBucketSampler(Sampler[list[int]]):
             batches += [by_size[i : i + self.batch_size] for i in range(0, len(by_size), self.batch_size)]
         whole = torch.randperm(len(order) // self.batch_size, generator=generator).tolist()
         # A short batch comes last, so that every step is one batch.
-        micro = self.micro_batch_size
-        for batch in [batches[i] for i in whole] + batches[len(whole) :]:
-            yield from (batch[first : first + micro] for first in range(0, len(batch), micro))
+        yield from [batches[i] for i in whole] + batches[len(whole) :]
+
+
+@dataclass(frozen=True, slots=True)
+class CollateStep:
+    """Collates the questions of a training step as micro-batches."""
+
+    at_once: int | None = None
+    """Questions of a micro-batch at most; None: all of the step."""
+
+    def __call__(self, examples: Sequence[Example]) -> list[Batch]:
+        size = self.at_once or len(examples)
+        return [collate(examples[first : first + size]) for first in range(0, len(examples), size)]
 
 
 def collate_with_examples(examples: list[Example]) -> tuple[Batch, list[Example]]:
@@ -88,7 +97,7 @@ def inference_batches(questions: QuestionSet) -> list[list[int]]:
     """Batches of question indices. Questions of one clip share their frames, so they are batched together."""
     sizes, asked = questions.sizes(), questions.questions
     clips = [questions.clips[q.clip] for q in asked]
-    frames = [len(training_frames(q, clip, questions.limits)) for q, clip in zip(asked, clips, strict=True)]
+    frames = [len(questions.frames_of(question)) for question in asked]
     by_clip = sorted(range(len(asked)), key=lambda i: (clips[i].frame_count, clips[i].name, sizes[i]))
     batches: list[list[int]] = []
     for i in by_clip:
@@ -105,4 +114,5 @@ def inference_batches(questions: QuestionSet) -> list[list[int]]:
 def inference_loader(questions: QuestionSet) -> DataLoader[Example]:
     """All questions as (batch, examples) pairs, in an order that makes inference fast."""
     batches = inference_batches(questions)
-    return DataLoader(ExampleDataset(questions), batch_sampler=batches, collate_fn=collate_with_examples)
+    dataset = ExampleDataset(questions, training=False)
+    return DataLoader(dataset, batch_sampler=batches, collate_fn=collate_with_examples)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from stage.annotation.clip_checks import suggestion
+from stage.annotation.labels import frames_of_question
 from stage.annotation.vocabulary import object_vocabulary
-from stage.data.examples import Example, Limits, make_example, training_frames
+from stage.data.examples import Example, Limits, make_example
+from stage.data.fingerprint import DataFingerprint, fingerprint_of
+from stage.data.windows import training_window, window_notes
 from stage.errors import InputError
 from stage.features.projection import Projections, fit_projection
 from stage.features.protocols import FeatureSource
@@ -18,33 +23,34 @@ WHITENING_SAMPLE = 50_000
 """Word vectors of the training set that whitening is fitted on, at least, if there are as many."""
 
 
+@dataclass(frozen=True, eq=False)
 class QuestionSet:
-    """Questions with their clips and features."""
+    """Questions with their clips and features. Nothing in it changes: other questions or projections are another set.
 
-    def __init__(
-        self,
-        name: str,
-        questions: list[Question],
-        clips: Mapping[str, Clip],
-        source: FeatureSource,
-        limits: Limits,
-        notes: Sequence[str] = (),
-    ) -> None:
-        """name: where the set was read from; notes: messages to the user about its issues.
+    Raises InputError if there are no questions, a question is about an unknown clip, or the number of candidate
+    answers differs.
+    """
 
-        Raises InputError if there are no questions, a question is about an unknown clip, or the number of candidate
-        answers differs.
-        """
-        self.name = name
-        self.questions = questions
-        self.clips = clips
-        self.source = source
-        self.limits = limits
-        self.notes = tuple(notes)
-        self.projections = Projections()
-        if unknown := sorted({q.clip for q in questions} - set(clips)):
+    name: str
+    """Where the set was read from."""
+    questions: Sequence[Question]
+    clips: Mapping[str, Clip]
+    source: FeatureSource
+    limits: Limits
+    notes: tuple[str, ...] = ()
+    """Messages to the user about issues of the set."""
+    projections: Projections = field(default_factory=Projections)
+    """How the features of its examples are projected."""
+    last_frame: int | None = None
+    """The release's rule: `LAST_FRAME` for released data, where no later frame is read and the times of longer clips
+    are scaled down; None for others, which are read to the clip's end."""
+
+    def __post_init__(self) -> None:
+        name, questions = self.name, self.questions
+        if unknown := sorted({q.clip for q in questions} - set(self.clips)):
             raise InputError(
-                f"{name}: no subtitles or frame count for clip {unknown[0]}, which has questions"
+                f"{name}: no subtitles or frame count for clip {unknown[0]}"
+                f"{suggestion(unknown[0], self.clips)}, which has questions; correct their vid_name"
             )
         if not questions:
             raise InputError(f"{name}: has no questions")
@@ -90,16 +96,24 @@ class QuestionSet:
             raise InputError(f"{other.name}: features are {others}, but those of {self.name} are {own}")
 
     def labelled(self) -> QuestionSet:
-        """The questions with a known right answer, which can be trained on. Raises InputError if there are none."""
+        """The questions with a known right answer, which can be trained on. Raises InputError if there are none.
+
+        Notes say how many of them are trained on a part of their clip.
+        """
         labelled = [q for q in self.questions if q.answer_index is not None]
         if not labelled:
             raise InputError(f"{self.name}: no question has an answer_idx, so there is nothing to train on")
-        return QuestionSet(self.name, labelled, self.clips, self.source, self.limits, self.notes)
+        notes = window_notes(self.name, labelled, self.clips, self.limits.frames, self.last_frame)
+        return replace(self, questions=labelled, notes=(*self.notes, *notes))
+
+    def with_projections(self, projections: Projections) -> QuestionSet:
+        """The same questions with features as a model reads them: two models can read one set in turn."""
+        return replace(self, projections=projections)
 
     def fit_projections(
         self, region_components: int | None, *, whiten: bool, regions_are_words: bool, seed: int
-    ) -> None:
-        """Fit PCA projections on the set's features, and apply them to its examples from now on.
+    ) -> Projections:
+        """Fit PCA projections on the features of the set as its source has them.
 
         region_components: how many components to keep of regions; None keeps all if they are whitened, and doesn't
         project them otherwise. whiten: words and regions. regions_are_words: project regions like words (visual
@@ -113,7 +127,13 @@ class QuestionSet:
         elif region_components or whiten:
             count = region_components or self.source.attributes.region_dim
             regions = fit_projection(self._region_features(seed), count, whiten=whiten)
-        self.projections = Projections(words, regions)
+        return Projections(words, regions)
+
+    def fingerprint(self) -> DataFingerprint:
+        """Hashes of all that a model can learn from the set: questions, labels, clips and features."""
+        features = self.source.fingerprint({question.clip for question in self.questions})
+        rules = {**self.limits.model_dump(mode="json"), "last_frame": self.last_frame}
+        return fingerprint_of(self.questions, self.clips, features, rules)
 
     def sizes(self) -> list[int]:
         """The size of each question, for batching: frames times words."""
@@ -122,21 +142,31 @@ class QuestionSet:
             for q in self.questions
         ]
 
-    def example(self, index: int) -> Example:
-        """A question with its features. Raises InputError if they are missing or can't be read."""
+    def frames_of(self, question: Question) -> tuple[int, ...]:
+        """The numbered frames that are read for a question at inference: all, however long its clip is."""
+        return frames_of_question(question, self.clips[question.clip].frame_count, self.last_frame)
+
+    def example(self, index: int, *, training: bool = False) -> Example:
+        """A question with its features. Raises InputError if they are missing or can't be read.
+
+        training: of clips longer than the limits, only a part that contains the span.
+        """
         question = self.questions[index]
         clip = self.clips[question.clip]
-        frames = training_frames(question, clip, self.limits)
+        if training:
+            question, frames = training_window(question, clip, self.limits.frames, self.last_frame)
+        else:
+            frames = self.frames_of(question)
         projections = self.projections
         regions = projections.project_regions(self.source.regions(clip, frames), self.limits.regions)
         words = tuple(projections.project_words(self.source.sentences(clip)))
         features = ClipFeatures(clip, words, regions, self.region_dim)
         hypotheses = projections.project_words(self.source.hypotheses(question))
-        return make_example(question, features, hypotheses, frames, self.limits)
+        return make_example(question, features, hypotheses, frames, self.limits, self.last_frame)
 
     def regions_of(self, clip: str) -> Mapping[int, Regions]:
-        """The regions of all available frames of a clip, by numbered frame, before projection."""
-        return self.source.regions(self.clips[clip], range(1, self.clips[clip].frame_count + 1))
+        """The regions of all frames of a clip that a detector has seen, by numbered frame, before projection."""
+        return self.source.all_regions(self.clips[clip])
 
     def _region_features(self, seed: int) -> Iterator[Array]:
         names = sorted({question.clip for question in self.questions})

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from stage.data.extraction import EPISODES
+from stage.data.films import subtitle_files
+from stage.data.layouts.folder import EPISODES
 from stage.errors import InputError
 from stage.experiments.error_analysis import AnalysedAnswer, Outcome
-from stage.features.extraction import films_in
+from stage.features.films import films_in
 from stage.geometry import span_overlap
 from stage.inference.ask import Answerer
 from stage.metrics.answers import ANSWER_SPAN_IOU
@@ -30,7 +31,7 @@ def write_pages(
     The model is asked again: about the films in DATA/episodes, with the subtitle files next to them. Returns the
     pages' paths, and notes on answers that differ from the prediction file. Raises InputError if a film is missing.
     """
-    films = films_in(data / EPISODES)
+    films, subtitles = films_in(data / EPISODES), subtitle_files(data / EPISODES)
     answers = [answer for of_outcome in examples.values() for answer in of_outcome]
     if absent := sorted({answer.question.clip for answer in answers} - films.keys()):
         raise InputError(f"{data / EPISODES}: has no film of clip {absent[0]}, which has examples")
@@ -39,7 +40,8 @@ def write_pages(
     clips = list(dict.fromkeys(answer.question.clip for answer in answers))
     for done, clip in enumerate(clips):
         progress(done, len(clips), clip)
-        entries |= _ask(answerer, films[clip], [answer for answer in answers if answer.question.clip == clip])
+        of_clip = [answer for answer in answers if answer.question.clip == clip]
+        entries |= _ask(answerer, films[clip], next(iter(subtitles.get(clip, [])), None), of_clip)
     paths = []
     for outcome, of_outcome in examples.items():
         if of_outcome:
@@ -55,9 +57,10 @@ def page_of(outcome: Outcome, out: Path) -> Path:
     return out / f"{outcome.name.lower()}.html"
 
 
-def _ask(answerer: Answerer, film: Path, answers: Sequence[AnalysedAnswer]) -> dict[int, Entry]:
-    subtitles = film.with_suffix(".srt")
-    opened = answerer.open(film, subtitles if subtitles.exists() else None)
+def _ask(
+    answerer: Answerer, film: Path, subtitles: Path | None, answers: Sequence[AnalysedAnswer]
+) -> dict[int, Entry]:
+    opened = answerer.open(film, subtitles)
     entries: dict[int, Entry] = {}
     for answer in answers:
         evidence = opened.ask_question(answer.question)

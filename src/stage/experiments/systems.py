@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from stage.errors import InputError
@@ -68,8 +69,8 @@ SYSTEMS = {
 
 
 def text_kind(encoder: str) -> TextKind:
-    """The kind of word vectors that an encoder computes, by its name: "glove" if that is part of it, else "bert"."""
-    return "glove" if "glove" in encoder.lower() else "bert"
+    """The kind of word vectors of an encoder: "glove" if its name without folders contains that, else "bert"."""
+    return "glove" if "glove" in Path(encoder).name.lower() else "bert"
 
 
 def settings_for(system: System, settings: Sequence[str]) -> list[str]:

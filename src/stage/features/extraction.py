@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+
 from stage.errors import InputError
+from stage.features.checks import check_detected, check_made
+from stage.features.films import films_in, open_either, without_film
 from stage.features.protocols import FeatureAttributes, RegionDetector, TextEncoder
+from stage.features.store.clip_file import shown
 from stage.features.store.feature_store import FeatureStore
-from stage.media.frame_folder import FrameFolder, open_frames
-from stage.media.subtitles import SUFFIXES
-from stage.media.video import Video, open_video
-from stage.types import Progress, Regions
+from stage.features.store.film_record import has_same_stamp, is_same_film, record_film
+from stage.media.frame_folder import FrameFolder
+from stage.media.video import Video
+from stage.types import MODEL_STRIDE, Array, Progress, Regions
 
 T = TypeVar("T")
 
-IGNORED_SUFFIXES = {*SUFFIXES, ".json", ".txt", ".md"}
-"""Files in a folder of films that are no films."""
 FRAMES_PER_BATCH = 4
 """Larger batches are no faster, and frames of a large film take much memory, in the detector too."""
 TEXTS_PER_CHUNK = 4096
@@ -30,7 +34,27 @@ def extract_texts(texts: Collection[str], out: Path, encoder: TextEncoder, progr
     missing = sorted(t for t in texts if not store.has_text(t))
     for done, chunk in enumerate(chunked(missing, TEXTS_PER_CHUNK)):
         progress(done * TEXTS_PER_CHUNK, len(missing), "texts")
-        store.put_texts(dict(zip(chunk, encoder.encode(chunk), strict=True)))
+        store.put_texts(dict(zip(chunk, encode_texts(chunk, encoder), strict=True)))
+
+
+def encode_texts(texts: Sequence[str], encoder: TextEncoder) -> list[Array]:
+    """The word vectors of each text. Raises InputError naming one whose vectors can't be used.
+
+    They have the precision of a store, float16, so that a film is asked with the vectors of a data set.
+    """
+    vectors = encoder.encode(texts)
+    check_made(vectors, texts, encoder.name)
+    return [array.astype(np.float16).astype(np.float32) for array in vectors]
+
+
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """What `extract_regions` found."""
+
+    frame_counts: dict[str, int]
+    """Clip -> the numbered frames of its film."""
+    notes: tuple[str, ...]
+    """Messages to the user: films that were repaired or replaced, frames that can't be read."""
 
 
 def extract_regions(
@@ -39,56 +63,77 @@ def extract_regions(
     detector: RegionDetector,
     progress: Progress,
     clip_frames: Mapping[str, Sequence[int]] | None = None,
-) -> dict[str, int]:
-    """Detect the regions of every film, or folder of frame images, in a folder. Returns clip -> frame count.
+) -> Extracted:
+    """Detect the regions of every film, or folder of frame images, in a folder.
 
-    clip_frames: clip -> the numbered frames to process; by default all films, every sixth frame from the first. A
-    clip that lacks one of its frames in the store is processed again. Raises InputError if a clip has no film.
+    clip_frames: clip -> the numbered frames to process; by default all films, every sixth frame from the first.
+    Frames that the store has are kept, unless they are of another film: then the clip is processed anew, as far as
+    the store knows which film its frames are of. Raises InputError if a clip has no film, or a film is replaced while
+    it is read.
     """
     paths = films_in(films)
     if clip_frames and (missing := sorted(clip_frames.keys() - paths.keys())):
-        others = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
-        raise InputError(f"{films}: has no film of clip {missing[0]}{others}")
+        raise InputError(f"{films}: has no film of {without_film(films, missing)}")
     store = FeatureStore.create(out, FeatureAttributes(regions=detector.name, region_dim=detector.dim))
-    counts = {}
-    for done, (name, path) in enumerate(paths.items()):
-        progress(done, len(paths), name)
-        if clip_frames is None or name in clip_frames:
-            film = open_frames(path) if path.is_dir() else open_video(path)
-            counts[name] = film.frame_count
-            frames = clip_frames[name] if clip_frames else film.model_frames()
-            if not (store.has_clip(name) and store.clip(name).keys() >= set(frames)):
-                # Frames that can't be read, such as those past the film's end, are stored as empty.
-                unread = dict.fromkeys(frames, Regions.empty(detector.dim))
-                store.put_clip(name, unread | dict(detect_frames(film, frames, detector)))
-    return counts
+    wanted = [name for name in paths if clip_frames is None or name in clip_frames]
+    counts, notes = {}, []
+    for done, name in enumerate(wanted):
+        progress(done, len(wanted), name)
+        frames = None if clip_frames is None else clip_frames[name]
+        counts[name], of_clip = _extract_clip(name, paths[name], frames, store, detector)
+        notes += of_clip
+    return Extracted(counts, tuple(notes))
+
+
+def _extract_clip(
+    name: str, path: Path, frames: Sequence[int] | None, store: FeatureStore, detector: RegionDetector
+) -> tuple[int, list[str]]:
+    """Store the regions of frames that the store lacks. Returns the film's frame count, and notes."""
+    stored = store.clip(name) if store.has_clip(name) else None
+    before = stored.header.film if stored is not None else None
+    replaced = before is not None and not is_same_film(path, before)
+    if stored is not None and not replaced and before is not None:
+        usual = range(1, before.frame_count + 1, MODEL_STRIDE)
+        if not stored.missing(usual if frames is None else frames):
+            return before.frame_count, []
+    film = open_either(path)
+    wanted = film.model_frames() if frames is None else frames
+    kept: dict[int, Regions] = {}
+    if stored is not None and not replaced:
+        if not (missing := stored.missing(wanted)):
+            return film.frame_count, []
+        # Only frames of a film that is known to be this one can stand beside new ones.
+        kept = stored.at(stored) if before is not None else {}
+        wanted = missing if before is not None else [*stored, *missing]
+    record = record_film(path, film)
+    found = dict(detect_frames(film, wanted, detector))
+    if not has_same_stamp(path, record):
+        raise InputError(f"{path}: was changed while it was read; run the command again")
+    # Frames that can't be read, such as those past the film's end, are stored as empty.
+    unread = [frame for frame in wanted if frame not in found]
+    store.put_clip(name, kept | found | dict.fromkeys(unread, Regions.empty(detector.dim)), record)
+    notes = [f"{path.name}: {note}" for note in film.notes]
+    if replaced:
+        notes.append(
+            f"{path.name}: is not the film that the features of clip {name} were of; they are made anew"
+        )
+    if unread:
+        notes.append(f"{path.name}: {shown(unread)} can't be read, and are taken for frames without regions")
+    return film.frame_count, notes
 
 
 def detect_frames(
     video: Video | FrameFolder, frames: Iterable[int], detector: RegionDetector
 ) -> Iterator[tuple[int, Regions]]:
-    """Detect the regions of numbered frames in batches: (frame, regions) pairs."""
+    """Detect the regions of numbered frames in batches: (frame, regions) pairs.
+
+    Raises InputError naming the first frame whose features contain NaN or values that float16 can't hold.
+    """
     for batch in chunked(video.frames(tuple(frames)), FRAMES_PER_BATCH):
         detected = detector.detect([image for _, image in batch])
-        yield from zip((frame for frame, _ in batch), detected, strict=True)
-
-
-def films_in(folder: Path) -> dict[str, Path]:
-    """Clip -> its film, or its folder of frame images. Raises InputError if there are none."""
-    if not folder.is_dir():
-        raise InputError(f"{folder}: is not a folder of films")
-    films: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if not path.name.startswith(".") and (path.is_dir() or path.suffix.lower() not in IGNORED_SUFFIXES):
-            name = path.name if path.is_dir() else path.stem
-            if name in films:
-                raise InputError(
-                    f"{folder}: {films[name].name} and {path.name} have the same clip name; move one away"
-                )
-            films[name] = path
-    if not films:
-        raise InputError(f"{folder}: contains no films and no folders of frames")
-    return films
+        for (frame, _), regions in zip(batch, detected, strict=True):
+            check_detected(regions, f"{video.path}, frame {frame}", detector.name)
+            yield frame, regions
 
 
 def chunked(items: Iterable[T], size: int) -> Iterator[list[T]]:

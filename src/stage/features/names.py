@@ -1,9 +1,11 @@
 """Names of encoders and detectors: what stores, model folders and users call them.
 
-A model in a file or folder is named PATH@DIGEST: its absolute path with symbolic links resolved, and the first 12
-hexadecimal digits of the SHA-256 of its weights. So every spelling of a path gives the same name. The digest
-identifies the features and the path says where to find the model: two names with the same digest are names of the
-same model, also if its folder has moved or an older version stored a relative path. Other names (of the hub, of the
+A model in a file is named PATH@WEIGHTS, one in a folder PATH@WEIGHTS-SETTINGS: its absolute path with symbolic links
+resolved, and the first 12 hexadecimal digits of the SHA-256 of its weights and of its settings, which are what else
+decides about features: configuration, tokenizer, preparation of images. So every spelling of a path gives the same
+name. The digests identify the features and the path says where to find the model: two names with the same digests are
+names of the same model, also if its folder has moved. Older versions stored relative paths, and of folders the digest
+of the weights alone: such a name stands for every model with these weights. Other names (of the hub, of the
 authors' features) are compared as they are.
 """
 
@@ -19,30 +21,39 @@ VISUAL_CONCEPTS = "concepts:"
 """Prefix of the names of visual concepts; the name of their text encoder follows."""
 RELEASED_TEXT, RELEASED_REGIONS = "tvqa-release/text", "tvqa-release/regions"
 """The authors' released features. They exist as files only and can't be computed from a film."""
-DIGEST = re.compile(r"@([0-9a-f]{12})$")
+DIGESTS = re.compile(r"@([0-9a-f]{12})(?:-([0-9a-f]{12}))?$")
 
 
-def name_of_file(path: Path, digest: str) -> str:
-    """The name of the model in a file or folder. digest: SHA-256 of its weights, in hexadecimal."""
-    return f"{path.resolve()}@{digest[:12]}"
+def name_of_file(path: Path, weights: str, settings: str = "") -> str:
+    """The name of the model in a file or folder. weights, settings: their SHA-256, in hexadecimal."""
+    return f"{path.resolve()}@{weights[:12]}{f'-{settings[:12]}' if settings else ''}"
 
 
 def without_digest(name: str) -> str:
     """What an encoder or detector is loaded from: its name without the digest, "minilm" for "minilm@53aa51172d14"."""
-    return name if Path(name).exists() else DIGEST.sub("", name)
+    return name if Path(name).exists() else DIGESTS.sub("", name)
 
 
-def digest_in(name: str) -> str | None:
-    """The digest in a name, "53aa51172d14" for "minilm@53aa51172d14"; None for other names."""
-    found = DIGEST.search(name)
+def weights_in(name: str) -> str | None:
+    """The digest of the weights in a name, "53aa51172d14" for "minilm@53aa51172d14"; None for other names."""
+    found = DIGESTS.search(name)
     return found[1] if found else None
+
+
+def settings_in(name: str) -> str | None:
+    """The digest of the settings in a name; None if there is none."""
+    found = DIGESTS.search(name)
+    return found[2] if found else None
 
 
 def same_model(first: str, second: str) -> bool:
     """Whether two names are of the same encoder or detector, that is of the same features."""
     if first.startswith(VISUAL_CONCEPTS) != second.startswith(VISUAL_CONCEPTS):
         return False
-    return first == second or digest_in(first) == digest_in(second) is not None
+    if first == second:
+        return True
+    same_weights = weights_in(first) == weights_in(second) is not None
+    return same_weights and len({settings_in(first), settings_in(second)} - {None}) < 2
 
 
 def current_name(stored: str, given: str) -> str:
@@ -50,5 +61,5 @@ def current_name(stored: str, given: str) -> str:
 
     given: the name of the model as loaded, or an empty string if it isn't.
     """
-    kind = DIGEST.sub("", stored.removeprefix(VISUAL_CONCEPTS))
+    kind = DIGESTS.sub("", stored.removeprefix(VISUAL_CONCEPTS))
     return stored if not given or kind in (PACKAGED_BERT, PACKAGED_DETECTOR) else given

@@ -1,24 +1,63 @@
-"""Loading Hugging Face models: what can fail, missing weights, progress of downloads."""
+"""Loading Hugging Face models: what can fail, missing weights, progress of downloads, names of folders."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import hashlib
+import json
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
 
 from stage.errors import InputError
+from stage.features.names import name_of_file
 
-LOADING_ERRORS = (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError)
-"""What transformers and safetensors raise for a model that is missing, incomplete or of the wrong type."""
+LOADING_ERRORS = (
+    OSError, ValueError, LookupError, ImportError, RuntimeError, TypeError, AttributeError, SafetensorError,
+)  # fmt: skip
+"""What transformers and safetensors raise for a model that is missing, incomplete or of the wrong type, or whose
+settings have values of other types than expected."""
 BUFFERS = frozenset(("position_ids", "token_type_ids", "num_batches_tracked", "inv_freq"))
 """Buffers that some versions of transformers save and others don't. Their values are never learned."""
 POOLER = "pooler"
 """The layer after the last one that some tasks use. No encoder of this project reads it."""
 NAMED_KEYS = 3
 """Most weights of each kind that a message names."""
+CONFIG = "config.json"
+NEUTRAL_KEYS = frozenset(
+    ("transformers_version", "_name_or_path", "name_or_path", "architectures", "dtype", "torch_dtype")
+)
+"""Keys of configurations that don't decide about features: models are always loaded in float32."""
+
+
+def name_of_folder(folder: Path, settings: Sequence[str]) -> str:
+    """The name of the model in a folder, see `stage.features.names`.
+
+    settings: patterns of the files, besides config.json, that decide about its features.
+    """
+    weights = b"".join(path.read_bytes() for path in sorted(folder.glob("*.safetensors")))
+    files = sorted({path for pattern in (CONFIG, *settings) for path in folder.glob(pattern)})
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(f"{path.name}\0".encode() + hashlib.sha256(_settings(path)).digest())
+    return name_of_file(folder, hashlib.sha256(weights).hexdigest(), digest.hexdigest())
+
+
+def _settings(path: Path) -> bytes:
+    """What a file of settings says: of a configuration without what changes when it is saved again."""
+    content = path.read_bytes()
+    if not path.name.endswith(CONFIG):
+        return content
+    try:
+        settings = json.loads(content)
+    except (ValueError, RecursionError):  # which is reported when the model is loaded
+        return content
+    if isinstance(settings, dict):
+        settings = {key: value for key, value in settings.items() if key not in NEUTRAL_KEYS}
+    return json.dumps(settings, sort_keys=True).encode()
 
 
 @contextmanager

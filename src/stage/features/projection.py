@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from stage.errors import InputError
+from stage.features.checks import all_finite
 from stage.types import Array, Regions
 from stage.wording import counted
+
+if TYPE_CHECKING:
+    from sklearn.decomposition import IncrementalPCA
 
 WHITENING_FLOOR = 0.05
 """Fraction of the mean variance that is added to each component's, so that whitening doesn't amplify noise."""
@@ -108,28 +113,39 @@ class Projections:
 
 
 def fit_projection(batches: Iterable[Array], components: int, *, whiten: bool = False) -> Projection:
-    """Fit a projection incrementally, on batches (n, D). Raises InputError if there are too few vectors.
+    """Fit a projection incrementally, on batches (n, D).
 
-    whiten: scale the components to unit variance, except for WHITENING_FLOOR.
+    whiten: scale the components to unit variance, except for WHITENING_FLOOR, so that one without variance stays 0.
+    Raises InputError if there are too few vectors, they contain NaN or infinities, or all are equal.
     """
     from sklearn.decomposition import IncrementalPCA
 
     pca = IncrementalPCA(n_components=components)
     pending: list[Array] = []
+    first: Array | None = None
+    varied = False
     for batch in batches:
+        if not all_finite(batch):
+            raise InputError("features contain NaN or infinities; extract them again")
+        first = batch[0] if first is None and len(batch) else first
+        varied = varied or bool((batch != first).any())
         if batch.shape[1] < components:
             raise InputError(f"features have {batch.shape[1]} dimensions; ask for at most as many components")
         pending.append(batch)
         if sum(map(len, pending)) >= max(2048, 2 * components):
-            pca.partial_fit(np.concatenate(pending))
+            _fit_more(pca, np.concatenate(pending))
             pending = []
     rest = np.concatenate(pending) if pending else np.zeros((0, 1), np.float32)
     if len(rest) >= components:
-        pca.partial_fit(rest)
+        _fit_more(pca, rest)
     if not hasattr(pca, "components_"):
         raise InputError(
             f"there are {counted(len(rest), 'vector')}, too few for {counted(components, 'component')}; use more "
             "clips or fewer components, or don't whiten"
+        )
+    if not varied:
+        raise InputError(
+            "all feature vectors are equal, so nothing can be told apart by them; extract them with other weights"
         )
     axes, variance = pca.components_, pca.explained_variance_
     if whiten:
@@ -139,3 +155,8 @@ def fit_projection(batches: Iterable[Array], components: int, *, whiten: bool = 
         axes.astype(np.float32),
         float(pca.explained_variance_ratio_.sum()),
     )
+
+
+def _fit_more(pca: IncrementalPCA, vectors: Array) -> None:
+    with np.errstate(divide="ignore", invalid="ignore"):  # shares of the variance, if there is none
+        pca.partial_fit(vectors)

@@ -61,6 +61,17 @@ class FeatureAttributes:
     """Key of word vectors: the text itself, or the name of the question or sentence, if the same text has different
     vectors in different contexts (as in the released features)."""
 
+    @classmethod
+    def from_json(cls, raw: Mapping[str, object]) -> FeatureAttributes:
+        """From an object of the fields. Raises TypeError or ValueError if it doesn't describe features."""
+        attributes = cls(**raw)  # type: ignore[arg-type]
+        names, sizes = (attributes.text, attributes.regions), (attributes.text_dim, attributes.region_dim)
+        if not all(isinstance(name, str) for name in names) or attributes.found_by not in ("text", "name"):
+            raise ValueError("a name is not a text")
+        if any(type(size) is not int or size < 0 for size in sizes):
+            raise ValueError("a size is not a number")
+        return attributes
+
     def joined(self, other: FeatureAttributes, path: Path) -> FeatureAttributes:
         """The union of both. path: of the store. Raises InputError if encoders or detectors differ."""
         named = ((self.text, other.text), (self.regions, other.regions))
@@ -86,6 +97,9 @@ class FeatureSource(Protocol):
     def attributes(self) -> FeatureAttributes:
         """The encoder and detector that the features are of, and their sizes."""
 
+    def fingerprint(self, clips: Iterable[str]) -> str:
+        """A hash of the attributes and of the regions of these clips, cheaply: it need not read their features."""
+
     def hypotheses(self, question: Question) -> list[Array]:
         """For each candidate, the words of question and answer: (words, D_text)."""
 
@@ -93,4 +107,10 @@ class FeatureSource(Protocol):
         """For each sentence of a clip: (words, D_text)."""
 
     def regions(self, clip: Clip, frames: Iterable[int]) -> Mapping[int, Regions]:
-        """Numbered frame -> its regions, best first, for those of `frames` that are available."""
+        """Numbered frame -> its regions, best first; none for a frame in which a detector has found none.
+
+        Raises InputError naming the clip and those of the frames that no detector has seen.
+        """
+
+    def all_regions(self, clip: Clip) -> Mapping[int, Regions]:
+        """Numbered frame -> its regions, for all frames of a clip that a detector has seen."""

@@ -13,7 +13,9 @@ from stage.features.names import (
     PACKAGED_GLOVE_NAME,
     RELEASED_REGIONS,
     VISUAL_CONCEPTS,
-    digest_in,
+    same_model,
+    settings_in,
+    weights_in,
     without_digest,
 )
 from stage.features.protocols import RegionDetector, TextEncoder
@@ -25,7 +27,7 @@ def load_text_encoder(spec: str) -> TextEncoder:
     """Load the packaged BERT ("minilm") or GloVe ("glove"), a GloVe text file, or a BERT folder or hub name.
 
     An encoder's `name` is also a valid spec. Only a hub name uses the network. Raises InputError if there is no
-    such encoder, or that of a name with a digest has other weights now.
+    such encoder, or that of a name with a digest has other weights or settings now.
     """
     kind = PACKAGED_GLOVE if spec == PACKAGED_GLOVE_NAME else without_digest(spec)
     if kind not in (PACKAGED_GLOVE, PACKAGED_BERT):
@@ -85,10 +87,13 @@ def _located(spec: str) -> str:
 
 def _checked(loaded: Named, spec: str) -> Named:
     """Raises InputError if `spec` is a name with a digest that is not the one of what was loaded."""
-    expected = None if Path(spec).exists() else digest_in(spec)
-    if expected and expected != digest_in(loaded.name):
+    expected = None if Path(spec).exists() else weights_in(spec)
+    if expected and not same_model(spec, loaded.name):
+        folder, other = without_digest(loaded.name), expected != weights_in(loaded.name)
+        what = "weights" if other else "configuration, tokenizer or preparation of images"
+        now = weights_in(loaded.name) if other else settings_in(loaded.name)
         raise InputError(
-            f"{spec}: the weights in {without_digest(loaded.name)} are others now ({digest_in(loaded.name)}); "
-            f"restore them, or use that model as {without_digest(loaded.name)} and compute its features again"
+            f"{spec}: the {what} in {folder} are others now ({now}); restore them, or use that model as {folder} and "
+            "compute its features again"
         )
     return loaded

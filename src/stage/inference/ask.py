@@ -10,10 +10,11 @@ import torch
 
 from stage.data.examples import collate, make_example
 from stage.errors import InputError
-from stage.features.extraction import detect_frames
+from stage.features.extraction import detect_frames, encode_texts
+from stage.features.names import VISUAL_CONCEPTS
 from stage.features.protocols import FeatureAttributes, RegionDetector, TextEncoder
 from stage.features.registry import load_detector, load_text_encoder
-from stage.features.store.cache_folder import cache_folder
+from stage.features.store.clip_file import shown
 from stage.features.store.film_cache import RegionCache
 from stage.features.store.region_columns import RegionColumns
 from stage.inference.evidence import make_evidence
@@ -27,7 +28,7 @@ from stage.wording import counted
 FRAMES_BETWEEN_SAVES = 200
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Answerer:
     """A trained model with its text encoder and region detector."""
 
@@ -50,7 +51,7 @@ class Answerer:
         video: str | Path,
         subtitles: str | Path | None = None,
         *,
-        cache: Path | None = None,
+        cache: str | Path | None = None,
         progress: Progress | None = None,
     ) -> OpenFilm:
         """Open a film and encode it. Without a subtitle file, the film's own subtitle track is read, if it has one.
@@ -60,22 +61,36 @@ class Answerer:
         """
         return self.look_at(open_film(video, subtitles), cache=cache, progress=progress)
 
-    def look_at(self, film: Film, *, cache: Path | None = None, progress: Progress | None = None) -> OpenFilm:
+    def look_at(
+        self, film: Film, *, cache: str | Path | None = None, progress: Progress | None = None
+    ) -> OpenFilm:
         """Encode a film that is already open. Raises InputError if its frames can't be read any more."""
         attributes = FeatureAttributes(self.text.name, self.text.dim, self.detector.name, self.detector.dim)
-        region_cache = RegionCache(cache or cache_folder(), attributes, fingerprint(film.video.path))
+        folder = None if cache is None else Path(cache)
+        region_cache = RegionCache(folder, attributes, fingerprint(film.video.path))
         regions = self._regions(film.video, region_cache, progress or (lambda done, total, item: None))
         words = self.encode([s.text for s in film.sentences]) if film.sentences else []
         dim = self.model.projections.region_dim(self.detector.dim)
         features = ClipFeatures(film.clip, tuple(words), regions, dim)
-        return OpenFilm(self, film.video, features, (*film.notes, *region_cache.notes))
+        return OpenFilm(self, film.video, features, (*self.notes, *film.notes, *region_cache.notes))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Messages to the user about the model."""
+        if not self.model.features.regions.startswith(VISUAL_CONCEPTS):
+            return self.model.notes
+        unknown = (
+            "the model was trained on labels of regions, and doesn't know which detector found them; "
+            "they are found here by the packaged one, which may name other things"
+        )
+        return (*self.model.notes, unknown)
 
     def encode(self, texts: Sequence[str]) -> list[Array]:
         """The word vectors of each text, projected as the model expects them: (words, D_text)."""
-        return self.model.projections.project_words(self.text.encode(texts))
+        return self.model.projections.project_words(encode_texts(texts, self.text))
 
     def _regions(self, video: Video, region_cache: RegionCache, progress: Progress) -> dict[int, Regions]:
-        frames = video.model_frames(limit=None)
+        frames = video.model_frames()
         regions, cached = RegionColumns(frames, self.detector.dim), region_cache.read()
         for frame in cached.keys() & set(frames):
             regions.put(frame, cached[frame])
@@ -88,7 +103,7 @@ class Answerer:
         return self.model.projections.project_regions(regions, self.model.limits.regions)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class OpenFilm:
     """An encoded film. Questions about it are cheap."""
 
@@ -115,15 +130,33 @@ class OpenFilm:
         frames = tuple(sorted(self.features.regions))
         example = make_example(question, self.features, hypotheses, frames, trained.limits)
         batch_prediction = trained.model.answer(collate([example]))
-        return make_evidence(batch_prediction, example, self.features.clip, trained.concepts, self.notes)
+        return make_evidence(
+            batch_prediction,
+            example,
+            self.features.clip,
+            trained.concepts,
+            self.notes,
+            trained.attention_scale,
+        )
 
     def pictures(self, frames: Sequence[int], longest_side: int = 640) -> dict[int, Image]:
-        """Numbered frame -> image, (height, width, 3) RGB; the longer side has at most `longest_side` pixels."""
+        """Numbered frame -> image, (height, width, 3) RGB; the longer side has at most `longest_side` pixels.
+
+        Raises InputError naming the frames that lie outside the film, or if the film can't be read any more.
+        """
+        count = self.film.frame_count
+        if outside := sorted({frame for frame in frames if not 1 <= frame <= count}):
+            raise InputError(
+                f"{self.film.path}: has no {shown(outside)}; its frames are numbered from 1 to {count} (3 per second)"
+            )
         return dict(self.film.frames(sorted(set(frames)), longest_side=longest_side))
 
 
 def tokenise_question(question: str, answers: Sequence[str]) -> tuple[str, tuple[str, ...]]:
-    """Question and answers, tokenised. Raises InputError if one is empty or no text, or there are fewer than two."""
+    """Question and answers, tokenised.
+
+    Raises InputError if one is empty or no text, there are fewer than two answers, or two differ in signs alone.
+    """
     if isinstance(answers, str):
         raise InputError(f"the answers are one text, {answers!r}; give a list of two or more")
     if strange := [given for given in (question, *answers) if not isinstance(given, str)]:
@@ -139,4 +172,10 @@ def tokenise_question(question: str, answers: Sequence[str]) -> tuple[str, tuple
     for i, candidate in enumerate(candidates):
         if not candidate:
             raise InputError(f"candidate answer {i + 1} is empty; fill it in or leave it out")
+        first = candidates.index(candidate)
+        if answers[first].split() != answers[i].split():
+            raise InputError(
+                f"candidate answers {first + 1} and {i + 1} are both {candidate!r} to the model, which reads no "
+                "dashes, brackets and quotation marks; put the difference into words"
+            )
     return text, candidates

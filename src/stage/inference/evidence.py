@@ -55,6 +55,7 @@ def _boxes(moment: Moment) -> list[dict[str, Any]]:
             "word": words.word,
             "frame": words.frame,
             "time": words.frame / FRAMES_PER_SECOND,
+            "in_span": moment.in_span,
             "box": list(box.corners),
             "score": box.score,
         }
@@ -67,6 +68,7 @@ def _moment(moment: Moment) -> dict[str, Any]:
     return {
         "frame": moment.frame,
         "time": moment.time,
+        "in_span": moment.in_span,
         "start_probability": moment.start_probability,
         "end_probability": moment.end_probability,
         "subtitles": [
@@ -87,14 +89,19 @@ def make_evidence(
     clip: Clip,
     known_concepts: Sequence[str],
     notes: tuple[str, ...],
+    attention_scale: float,
 ) -> Evidence:
-    """The evidence for the only question of a batch: its prediction, and grounding and attention in each frame."""
+    """The evidence for the only question of a batch: its prediction, and grounding and attention in each frame.
+
+    attention_scale: the model's factor of attention scores before their softmax.
+    """
     known = frozenset(map(normalise_word, known_concepts))
     prediction = clamp_spans(make_predictions(batch_prediction, [example], known)[0], clip)
     k = prediction.answer_index
     concepts = concept_words(example.question.hypotheses[k], known)
     start = batch_prediction.start_probabilities[0, k].tolist()
     end = batch_prediction.end_probabilities[0, k].tolist()
+    first, last = (int(at[0, k]) for at in (batch_prediction.spans.start, batch_prediction.spans.end))
     region_scores = batch_prediction.output.region_scores
     subtitle_scores = batch_prediction.output.subtitle_scores
     moments = []
@@ -104,12 +111,11 @@ def make_evidence(
             normalised = frozenset(map(normalise_word, concepts))
             words = grounded_words(example, region_scores[0].float().cpu().numpy(), [t], normalised, [k])
             grounding = tuple(w for w in words if w.boxes)
-        attended = (
-            attended_sentences(example, clip, subtitle_scores[0, t, k].float().cpu().numpy(), t, k)
-            if subtitle_scores is not None
-            else ()
-        )
-        moments.append(Moment(frame, start[t], end[t], grounding, attended))
+        attended: tuple[AttendedSentence, ...] = ()
+        if subtitle_scores is not None:
+            scores = (attention_scale * subtitle_scores[0, t, k].float()).cpu().numpy()
+            attended = attended_sentences(example, clip, scores, t, k)
+        moments.append(Moment(frame, start[t], end[t], grounding, attended, first <= t <= last))
     return Evidence(clip, example.question, prediction, concepts, tuple(moments), notes)
 
 
@@ -123,14 +129,16 @@ def attended_sentences(
 ) -> tuple[AttendedSentence, ...]:
     """The attention of the content words of hypothesis k to the words of a frame's sentences.
 
-    scores: (L_h, L_s) similarity of hypothesis and subtitle words at frame position t. A word's weight is its largest
-    attention weight (softmax over the frame's words) among the content words.
+    scores: (L_h, L_s) of hypothesis and subtitle words at frame position t, as the model's softmax takes them. A
+    word's weight is its largest attention weight (softmax over the frame's words) among the content words.
     """
     length = len(example.subtitles[t])
     words = example.question.hypotheses[k].split()[: len(example.hypotheses[k])]
     rows = [i for i, word in enumerate(words) if is_content_word(word)] or list(range(len(words)))
-    sharpened = np.exp(10.0 * (scores[rows, :length] - 1.0))
-    weights = (sharpened / sharpened.sum(1, keepdims=True)).max(0) if length else np.zeros(0)
+    weights = np.zeros(0)
+    if length:
+        raised = np.exp(scores[rows, :length] - scores[rows, :length].max(1, keepdims=True))
+        weights = (raised / raised.sum(1, keepdims=True)).max(0)
     attended, first = [], 0
     for i in example.sentences[t]:
         sentence = clip.sentences[i]

@@ -14,10 +14,11 @@ from stage.data.examples import Limits
 from stage.errors import InputError
 from stage.features.names import PACKAGED_BERT, PACKAGED_DETECTOR, same_model
 from stage.features.projection import Projections
-from stage.io import writing_folder
+from stage.io import read_json, writing_folder
 from stage.model.baselines.longest import Longest
 from stage.model.build import TrainableConfig, VideoQASystem, build_model
 from stage.model.config import StageConfig, SystemConfig
+from stage.model.encoder import LONGEST_TABLE
 from stage.model.execution.onnx import GROUNDING, SCORING, ExportedStage, export_graphs
 from stage.model.stage import Stage
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 CONFIG, WEIGHTS, CARD = "config.json", "weights.safetensors", "card.md"
 MODEL_FILES = {CONFIG, WEIGHTS, CARD, GROUNDING, SCORING}
+RUN_MODEL = "model"
+"""The model folder in the folder of a run."""
 PACKAGED = Path(__file__).parents[1] / "assets" / "models"
 DEFAULT_MODEL = "sitcom"
 LONGEST = "longest"
@@ -60,7 +63,7 @@ class _StoredConfig(BaseModel):
     concepts: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TrainedModel:
     """STAGE or a baseline, with everything that inference needs besides the film and its features."""
 
@@ -71,6 +74,14 @@ class TrainedModel:
     """Words (lower case) that had boxes in training: those that the model grounds."""
     limits: Limits
     name: str = ""
+    notes: tuple[str, ...] = ()
+    """Messages to the user about which model this is."""
+
+    @property
+    def attention_scale(self) -> float:
+        """Factor of attention scores before their softmax; 1 for a system that has none of either."""
+        scale: float = getattr(self.model.config, "attention_scale", 1.0)
+        return scale
 
     def check_features(self, given: FeatureAttributes, where: str) -> None:
         """Raises InputError if the features of `where` (for the message) are not those the model was trained on."""
@@ -96,13 +107,13 @@ class TrainedModel:
                 )
 
 
-def save_model(model: TrainedModel, folder: Path, card: str = "") -> None:
+def save_model(model: TrainedModel, folder: str | Path, card: str = "") -> None:
     """Write a model folder atomically. A model that is already there is replaced.
 
     card: Markdown for card.md; none is written if it is empty. Raises InputError if the folder contains anything
     else.
     """
-    check_replaceable(folder)
+    check_replaceable(Path(folder))
     with writing_folder(folder) as partial:
         (partial / CONFIG).write_text(_config_json(model), "utf-8")
         if card:
@@ -111,9 +122,21 @@ def save_model(model: TrainedModel, folder: Path, card: str = "") -> None:
 
 
 def check_replaceable(folder: Path) -> None:
-    """Raises InputError if a model written to this folder would replace anything but a model folder."""
-    if folder.exists() and (not folder.is_dir() or {path.name for path in folder.iterdir()} - MODEL_FILES):
+    """Raises InputError if a model written to this folder would replace anything but a model, or an empty folder."""
+    if not folder.exists():
+        return
+    names = {path.name for path in folder.iterdir()} if folder.is_dir() else {""}
+    if names - MODEL_FILES or (names and not _is_model_folder(folder)):
         raise InputError(f"{folder}: exists and is no model folder; choose another one")
+
+
+def _is_model_folder(folder: Path) -> bool:
+    """Whether a folder has the config.json of a model of this project, of whatever version. Others have one too."""
+    try:
+        config = read_json(folder / CONFIG)
+    except InputError:
+        return False
+    return isinstance(config, dict) and {"format", "stage", "features"} <= config.keys()
 
 
 def export_model(model: TrainedModel, folder: Path) -> None:
@@ -127,6 +150,12 @@ def export_model(model: TrainedModel, folder: Path) -> None:
         raise InputError(f"{model.name}: is {kind}; give a model of kind stage, as `stage train` writes it")
     if folder.exists() and not (folder / GROUNDING).is_file():
         raise InputError(f"{folder}: exists and is no exported model; choose another folder")
+    for name in ("hypothesis_words", "subtitle_words", "regions"):
+        if (length := getattr(model.limits, name)) > LONGEST_TABLE:
+            raise InputError(
+                f"{model.name}: reads up to {length} {name.replace('_', ' ')}, and an exported model up to "
+                f"{LONGEST_TABLE}; train one with lower limits"
+            )
     check_replaceable(folder)
     with writing_folder(folder) as partial:
         (partial / CONFIG).write_text(_config_json(model), "utf-8")
@@ -159,32 +188,60 @@ def _projection_tensors(model: TrainedModel) -> dict[str, Tensor]:
 def load_model(spec: str | Path) -> TrainedModel:
     """Load a model folder, or a packaged model by name ("sitcom", "longest"). No code in it is ever run.
 
+    A model folder comes before the packaged model of its name, which is noted; other folders of that name don't.
     An exported model is run by onnxruntime. Raises InputError if there is no such model, or it can't be read.
     """
-    folder = Path(spec)
-    if str(spec) == LONGEST and not folder.exists():
+    folder, name = Path(spec), str(spec)
+    notes: tuple[str, ...] = ()
+    if name in _packaged_names():
+        notes = _ambiguity_notes(name)
+        folder = folder if _is_model_folder(folder) else PACKAGED / name
+    if folder == PACKAGED / LONGEST:
         packaged = FeatureRecipe(text=PACKAGED_BERT, regions=PACKAGED_DETECTOR)
-        return TrainedModel(Longest(), packaged, Projections(), (), Limits(), LONGEST)
-    if not folder.exists() and (PACKAGED / str(spec)).is_dir():
-        folder = PACKAGED / str(spec)
+        return TrainedModel(Longest(), packaged, Projections(), (), Limits(), LONGEST, notes)
     if not (folder / CONFIG).is_file():
-        known = ", ".join(sorted([LONGEST, *(p.name for p in PACKAGED.glob("*"))]))
-        raise InputError(
-            f"{spec}: no such model; give a model folder or the name of a packaged model ({known})"
-        )
+        raise InputError(_no_model(spec))
     try:
         stored = _StoredConfig.model_validate_json((folder / CONFIG).read_text("utf-8"))
         tensors = load_file(folder / WEIGHTS)
         system = _load_system(folder, stored.stage, _with_prefix(tensors, SYSTEM_PREFIX))
         arrays = {name: value.numpy() for name, value in _with_prefix(tensors, PROJECTION_PREFIX).items()}
         projections = Projections.from_arrays(arrays)
-    except (ValidationError, SafetensorError, OSError, RuntimeError, UnicodeDecodeError, KeyError) as error:
+    except (ValueError, TypeError, RuntimeError, KeyError, OSError, SafetensorError) as error:
         raise InputError(f"{folder}: is not a model of this version: {_short_reason(error)}") from None
     if broken := [name for name, value in tensors.items() if not value.isfinite().all()]:
         raise InputError(f"{folder}: its weights {broken[0]} are not finite; train the model again")
     return TrainedModel(
-        system.eval(), stored.features, projections, stored.concepts, stored.limits, name=str(spec)
+        system.eval(), stored.features, projections, stored.concepts, stored.limits, name=name, notes=notes
     )
+
+
+def _ambiguity_notes(name: str) -> tuple[str, ...]:
+    """What to tell who names a packaged model where there is a model folder of that name, or what may be one."""
+    folder = Path(name).resolve()
+    if _is_model_folder(folder):
+        return (f"the model is that in the folder {folder}, not the packaged one of this name",)
+    if (folder / CONFIG).exists() or (folder / WEIGHTS).exists():
+        return (
+            f"the model is the packaged one; the folder {folder} has files of a model that can't be read",
+        )
+    return ()
+
+
+def _packaged_names() -> list[str]:
+    return sorted([LONGEST, *(path.name for path in PACKAGED.glob("*"))])
+
+
+def _no_model(spec: str | Path) -> str:
+    """Why there is no model to load."""
+    given = Path(spec)
+    if _is_model_folder(given / RUN_MODEL):
+        return f"{spec}: is the folder of a run; its model is {given / RUN_MODEL}"
+    if given.is_file() and _is_model_folder(given.parent):
+        return f"{spec}: is a file of a model; give its folder, {given.parent}"
+    what = f"is no model folder (it has no {CONFIG})" if given.is_dir() else "no such model"
+    known = ", ".join(_packaged_names())
+    return f"{spec}: {what}; give a model folder or the name of a packaged model ({known})"
 
 
 def _load_system(
@@ -192,6 +249,10 @@ def _load_system(
 ) -> VideoQASystem | ExportedStage:
     if (folder / GROUNDING).is_file() and isinstance(config, StageConfig):
         return ExportedStage.load(config, folder)
+    import torch
+
+    with torch.device("meta"):  # a damaged configuration of a huge model is noticed before it takes memory
+        build_model(config).load_state_dict(weights, assign=True)
     system = build_model(config)
     system.load_state_dict(weights)
     return system

@@ -18,14 +18,25 @@ from stage.metrics import Scores, evaluate
 from stage.model.config import SystemConfig
 from stage.model.execution.onnx import ExportedStage
 from stage.runtime.hardware import best_device, bfloat16_is_fast
-from stage.types import Prediction, Question
+from stage.types import Prediction, Progress, Question
 
 
-def evaluate_model(model: TrainedModel, questions: QuestionSet, device: str | None = None) -> Scores:
+def evaluate_model(
+    model: TrainedModel,
+    questions: QuestionSet,
+    device: str | None = None,
+    progress: Progress | None = None,
+) -> Scores:
     """Score a model on all questions of a set. device: "cpu" or "cuda"; by default a GPU if there is one."""
     vocabulary = build_vocabulary(questions.questions)
-    batches = _predict_batches(model, questions, for_scores=True, device=device)
-    table = join_tables([tabulate_predictions(predictions, vocabulary) for predictions in batches])
+    tables: list[PredictionTable] = []
+    done = 0
+    for predictions in _predict_batches(model, questions, for_scores=True, device=device):
+        tables.append(tabulate_predictions(predictions, vocabulary))
+        done += len(predictions)
+        if progress:
+            progress(done, len(questions), "questions")
+    table = join_tables(tables)
     return scores_of(table, questions.questions, model.model.config)
 
 
@@ -48,7 +59,6 @@ def _predict_batches(
     fast: bool = False,
     device: str | None = None,
 ) -> Iterator[list[Prediction]]:
-    questions.projections = model.projections
     concepts = set(map(normalise_word, model.concepts))
     system = model.model
     if isinstance(system, ExportedStage):  # its graphs run on the CPU only
@@ -56,7 +66,7 @@ def _predict_batches(
     elif (device := device or best_device()) != "cpu":
         system = deepcopy(system).to(device)
     in_bfloat16 = fast and bfloat16_is_fast(device)
-    for batch, examples in inference_loader(questions):
+    for batch, examples in inference_loader(questions.with_projections(model.projections)):
         with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=in_bfloat16):
             batch_prediction = system.answer(batch.to(device))
         yield make_predictions(batch_prediction, examples, concepts, for_scores=for_scores)

@@ -8,18 +8,20 @@ lands differs from container to container, and the landing point is checked.
 from __future__ import annotations
 
 from collections import deque
-from fractions import Fraction
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
+from typing import cast
 
 import av
 import numpy as np
-from av.container import InputContainer
 from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from stage.types import Image
+from stage.errors import InputError
+from stage.media.clock import FrameClock, PacketClock, counts_frames
+from stage.media.tracks import frame_rate, open_container, packets_of, video_track
 
 SEEK_AHEAD = 20.0
 """Seconds; a time further ahead than this is reached by seeking, a nearer one by reading on."""
@@ -29,24 +31,6 @@ MAX_PENDING = 2000
 """Undecoded packets held at most, which bounds memory in films with few keyframes."""
 MAX_ROUNDING = 0.02
 """Seconds of rounding error in time stamps that are allowed for at most."""
-DEFAULT_RATE = Fraction(25)
-"""Frames per second of a film that doesn't specify it."""
-
-
-def open_container(path: Path) -> InputContainer:
-    """Open this file and no other: a playlist in it can't lead to the network."""
-    return av.open(str(path.absolute()), metadata_errors="ignore", options={"protocol_whitelist": "file"})
-
-
-def video_track(container: InputContainer) -> VideoStream | None:
-    """The first video track; cover art doesn't count."""
-    tracks = (t for t in container.streams.video if not t.disposition & av.stream.Disposition.attached_pic)
-    return next(tracks, None)
-
-
-def frame_rate(track: VideoStream) -> Fraction:
-    """Frames per second, as specified in the file."""
-    return track.guessed_rate or track.average_rate or DEFAULT_RATE
 
 
 def timestamp(frame: VideoFrame) -> float:
@@ -56,27 +40,22 @@ def timestamp(frame: VideoFrame) -> float:
     return float(frame.pts * frame.time_base)
 
 
-def upright(frame: VideoFrame, size: tuple[int, int] | None = None) -> Image:
-    """A frame as a (height, width, 3) RGB image, rotated as the file specifies and scaled to (width, height)."""
-    turns = round(frame.rotation / 90) % 4
-    width, height = size or (None, None)
-    if turns % 2:
-        width, height = height, width
-    pixels = (
-        frame.reformat(width=width, height=height, format="rgb24").to_ndarray().astype(np.uint8, copy=False)
-    )
-    return np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels
-
-
 class FrameReader:
     """Reads the frames of a film at increasing times, with one or two of them in memory.
 
-    Films without time stamps are assumed to show `frame_rate` frames per second from 0.
+    Films without time stamps are assumed to show `frame_rate` frames per second from 0. They are decoded in full, and
+    so are those whose frames have to be counted (see `counts_frames`).
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, joined: bool = False) -> None:
+        """joined: whether time stamps begin anew within the film. It is read without seeking then.
+
+        Raises av's errors if the file can't be read, and InputError if stamps of a film that isn't `joined` go back.
+        """
         self._path = path
-        self._seeks = self._skips = True
+        self._joined = joined
+        self._skips = True
+        self._seeks = not joined
         self._open()
 
     def __enter__(self) -> FrameReader:
@@ -108,9 +87,10 @@ class FrameReader:
         assert track is not None
         self._track = track
         self._track.thread_type = "AUTO"
+        if counts_frames(self._container, track):
+            self._seeks = self._skips = False
         self._rounding = min(0.5 / float(frame_rate(track)), MAX_ROUNDING)
         self._position = (self._container.start_time or 0) / av.time_base
-        self._frames_decoded = 0
         self._reset()
 
     def _reopen(self) -> None:
@@ -119,7 +99,9 @@ class FrameReader:
 
     def _reset(self) -> None:
         """Restart from the container's current position."""
-        self._packets = self._container.demux(self._track)
+        self._packets = cast("Iterator[Packet[VideoStream]]", packets_of(self._container, self._track))
+        self._packet_clock = PacketClock(self._container, self._track)
+        self._frame_clock = FrameClock(self._container, self._track)
         self._pending: deque[Packet[VideoStream]] = deque()
         self._reset_frames()
 
@@ -172,6 +154,12 @@ class FrameReader:
         except av.error.FFmpegError:
             return None
         if packet is not None:
+            self._packet_clock.place(packet)
+            if self._packet_clock.restarts and not self._joined:
+                raise InputError(
+                    f"{self._path}: its time stamps begin anew after {self._packet_clock.restarts[0]:.1f} s; "
+                    "convert it to .mp4 with H.264"
+                )
             stamp = packet.pts if packet.dts is None else packet.dts
             if stamp is not None:
                 self._position = float(stamp * packet.time_base)
@@ -193,12 +181,11 @@ class FrameReader:
             packet = self._pending.popleft() if self._pending else self._read()
             if packet is None:
                 return None
+            self._frame_clock.feed(packet)
             try:
                 self._decoded.extend(self._track.decode(packet))
             except av.error.FFmpegError:
                 continue
         frame = self._decoded.popleft()
-        if frame.pts is None:
-            frame.pts, frame.time_base = self._frames_decoded, 1 / frame_rate(self._track)
-        self._frames_decoded += 1
+        self._frame_clock.complete(frame)
         return frame

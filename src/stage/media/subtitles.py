@@ -29,7 +29,7 @@ from stage.media.cues import (
     shown_text,
     without_repeats,
 )
-from stage.media.decoding import open_container
+from stage.media.tracks import open_container
 from stage.types import Sentence
 from stage.wording import counted
 

@@ -17,29 +17,35 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from stage.errors import InputError
-from stage.media.decoding import (
-    FrameReader,
-    frame_rate,
-    open_container,
-    timestamp,
-    upright,
-    video_track,
-)
+from stage.media.clip_names import clip_name
+from stage.media.decoding import FrameReader, timestamp
+from stage.media.extent import film_extent
+from stage.media.orientation import upright
+from stage.media.tracks import open_container, track_notes, video_track
 from stage.types import FRAMES_PER_SECOND, MODEL_STRIDE, Image
 
-MAX_MODEL_FRAMES = 300
-"""The most frames that a model reads by default: ten minutes of film."""
 ROUNDING = 1e-3
 """Seconds of rounding error that the duration is allowed."""
-TAIL = 5.0
-"""Seconds before the announced end from which the end of the film is searched for."""
-MISSING_TOLERANCE = 1.0
-"""Seconds by which a film may be shorter than announced without counting as truncated."""
-AUDIO_PADDING = 0.1
-"""Seconds; sound that leads the first frame by less is the encoder's padding and doesn't begin the film."""
+FLOAT_ERROR = 1e-6
+"""Frames by which sums of times may be off."""
 SAMPLE_BYTES = 4 << 20
 """Bytes of each of the three samples that `fingerprint` reads."""
 STILL_FORMATS = ("image2", "_pipe", "tty", "concat")
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """What changes whenever a file is written."""
+
+    size: int
+    """In bytes."""
+    modified: int
+    """Time stamp in ns."""
+
+    @classmethod
+    def of(cls, path: Path) -> FileState:
+        status = path.stat()
+        return cls(status.st_size, status.st_mtime_ns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +64,18 @@ class Video:
     """Seconds on the file's own clock when the film begins."""
     notes: tuple[str, ...] = ()
     """Messages to the user about what was wrong with the file and how it was repaired."""
+    joined: bool = False
+    """Whether its time stamps begin anew within it, as where captures are joined."""
+    state: FileState | None = None
+    """That of the file when it was opened."""
 
     @property
     def name(self) -> str:
-        return self.path.stem
+        return clip_name(self.path)
 
-    def model_frames(self, limit: int | None = MAX_MODEL_FRAMES) -> tuple[int, ...]:
-        """The numbered frames that the model reads, one every two seconds: 1, 7, 13, ...
-
-        limit: only the first so many; all of the film's if None.
-        """
-        return tuple(range(1, self.frame_count + 1, MODEL_STRIDE)[:limit])
+    def model_frames(self) -> tuple[int, ...]:
+        """The numbered frames that the model reads, one every two seconds to the film's end: 1, 7, 13, ..."""
+        return tuple(range(1, self.frame_count + 1, MODEL_STRIDE))
 
     def scaled_size(self, longest_side: int | None) -> tuple[int, int]:
         """Width and height in pixels at which frames are decoded; never larger than the film's own size."""
@@ -80,21 +87,29 @@ class Video:
 
         longest_side: scale larger frames down to this many pixels, see `scaled_size`. Numbers outside
         1..frame_count are omitted. A damaged frame is replaced by the last good one before it. Raises InputError
-        if the file is gone, or has changed and can no longer be read.
+        if the file is gone, or has changed since it was opened.
         """
         wanted = [number for number in sorted(set(numbers)) if 1 <= number <= self.frame_count]
         size = self.scaled_size(longest_side)
         try:
-            with FrameReader(self.path) as reader:
+            self._check_unchanged()
+            with FrameReader(self.path, self.joined) as reader:
                 for number in wanted:
                     frame = reader.frame_at(self.start + number / FRAMES_PER_SECOND)
+                    self._check_unchanged()
                     if frame is None:
-                        return
+                        raise InputError(f"{self.path}: none of its frames can be decoded; open it again")
                     yield number, upright(frame, size)
         except (av.error.FFmpegError, OSError) as error:
             raise InputError(
                 f"{self.path}: can no longer be read ({error.strerror}); open it again"
             ) from None
+
+    def _check_unchanged(self) -> None:
+        if self.state is not None and FileState.of(self.path) != self.state:
+            raise InputError(
+                f"{self.path}: has changed since it was opened: replaced, or still being written; open it again"
+            )
 
 
 def open_video(path: Path) -> Video:
@@ -104,24 +119,22 @@ def open_video(path: Path) -> Video:
     """
     _check_file(path)
     try:
+        state = FileState.of(path)
         with open_container(path) as container:
             track = _decodable_track(path, container)
-            with FrameReader(path) as reader:
+            with FrameReader(path, joined=True) as reader:
                 first = reader.frame_at(-math.inf)
             if first is None:
                 raise InputError(f"{path}: none of its frames can be decoded; convert it to .mp4 with H.264")
-            start = _film_start(container, timestamp(first))
-            announced = _announced_end(container, track)
-        end, complete = _film_end(path, start, announced)
+            extent = film_extent(path, container, track, timestamp(first))
+            notes = (*track_notes(container, track), *extent.notes())
     except (av.error.FFmpegError, OSError) as error:
         raise InputError(f"{path}: is not a readable film ({error.strerror}); is it complete?") from None
-    duration = max(end, timestamp(first)) - start
     height, width, _ = upright(first).shape
-    frame_count = max(1, int((duration + ROUNDING) * FRAMES_PER_SECOND))
-    truncated = (
-        f"{path.name} breaks off before its announced end; the {duration:.1f} s that can be read are used"
+    frame_count = max(1, int((extent.duration + ROUNDING) * FRAMES_PER_SECOND + FLOAT_ERROR))
+    return Video(
+        path, width, height, extent.duration, frame_count, extent.start, notes, bool(extent.restarts), state
     )
-    return Video(path, width, height, duration, frame_count, start, () if complete else (truncated,))
 
 
 def fingerprint(path: Path) -> str:
@@ -161,63 +174,3 @@ def _decodable_track(path: Path, container: InputContainer) -> VideoStream:
     if track.codec_context is None:
         raise InputError(f"{path}: its video codec is unknown; convert it to .mp4 with H.264")
     return track
-
-
-def _film_start(container: InputContainer, first: float) -> float:
-    """Seconds on the file's own clock from which its times, including its subtitles', are counted.
-
-    first: the time stamp of the first frame.
-    """
-    announced = first if container.start_time is None else container.start_time / av.time_base
-    return announced if announced < first - AUDIO_PADDING else first
-
-
-def _film_end(path: Path, start: float, announced: float | None) -> tuple[float, bool]:
-    """Seconds on the file's own clock when the last frame ends, and whether the file is as long as announced.
-
-    No header is trusted: the packets decide, those at the announced end first. Only if there are none, the whole
-    file is read (not decoded).
-    """
-    if announced is not None:
-        end, reached = _read_to_end(path, announced - TAIL)
-        if end is not None and reached >= announced - MISSING_TOLERANCE:
-            return end, True
-    end, reached = _read_to_end(path, None)
-    return start if end is None else end, announced is None or reached >= announced - MISSING_TOLERANCE
-
-
-def _announced_end(container: InputContainer, track: VideoStream) -> float | None:
-    """The end that the headers announce, in seconds on the file's own clock; None if they announce none."""
-    if track.duration and track.time_base:
-        return float(((track.start_time or 0) + track.duration) * track.time_base)
-    if container.duration:
-        return ((container.start_time or 0) + container.duration) / av.time_base
-    return None
-
-
-def _read_to_end(path: Path, begin: float | None) -> tuple[float | None, float]:
-    """When the last frame ends (None without frames), and when the last packet of any kind does.
-
-    begin: seconds on the file's own clock to read from; the whole file is read if None.
-    """
-    frame_end: float | None = None
-    last = 0.0
-    with open_container(path) as container:
-        track = video_track(container)
-        assert track is not None
-        length = 1 / frame_rate(track)
-        try:
-            if begin is not None:
-                container.seek(int(max(0.0, begin) * av.time_base))
-            for packet in container.demux(track, *container.streams.audio):
-                if not packet.size:
-                    continue
-                stamp = packet.dts if packet.pts is None else packet.pts
-                own = packet.duration * packet.time_base if packet.duration else length
-                end = last + float(length) if stamp is None else float(stamp * packet.time_base + own)
-                last = max(last, end)
-                if packet.stream_index == track.index:
-                    frame_end = max(frame_end or end, end)
-        except av.error.FFmpegError:
-            pass
-    return frame_end, last

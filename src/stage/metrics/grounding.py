@@ -3,9 +3,11 @@
 An image is one frame of one question. Detections are the predicted boxes of the *right* hypothesis, for words that
 are annotated in that frame for that question. The area under the precision-recall curve is taken over all points.
 
-Detections with equal scores are in the order of numpy's argsort, as in the release's scorer. That order isn't stable
-and depends on the processor: without AVX-512, the AP of a word with many equal scores can differ in the third decimal
-from that with it, and the mean over hundreds of words in the sixth.
+Detections are sorted by score twice, as in the release's scorer: within an image, to be matched with true boxes, and
+over all images, taken in the annotation's order, to be ranked. Both times a stable ascending sort is reversed, so a
+file has the same score everywhere. The release reverses numpy's default sort, which leaves the order of equal scores
+to the version of numpy and to the processor: there the AP of a word with equal scores differs between machines, and
+from that computed here (docs/how-to/score.md, "Equal scores").
 """
 
 from __future__ import annotations
@@ -39,6 +41,18 @@ class ClassScore:
     """True positives."""
     n_fp: int
     """False positives."""
+
+
+@dataclass(frozen=True, slots=True)
+class RankedDetections:
+    """The detections of one word in all images, best first."""
+
+    score: Singles
+    """(D,) descending"""
+    hit: Mask
+    """(D,) whether each is a true positive"""
+    n_positives: int
+    """True boxes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +103,24 @@ def grounding_scores(
     boxes: PredictedBoxes, questions: Sequence[Question], vocabulary: Mapping[str, int]
 ) -> dict[str, ClassScore]:
     """Word -> scores, for each word with a true box. vocabulary: word -> index; other labels are ignored."""
+    scores = {}
+    for word, ranked in ranked_detections(boxes, questions, vocabulary).items():
+        ap, true = average_precision(ranked.hit, ranked.n_positives), int(ranked.hit.sum())
+        scores[word] = ClassScore(ap, ranked.n_positives, true, len(ranked.hit) - true)
+    return scores
+
+
+def ranked_detections(
+    boxes: PredictedBoxes, questions: Sequence[Question], vocabulary: Mapping[str, int]
+) -> dict[str, RankedDetections]:
+    """Word -> its detections, for each word with a true box, in the order of the words."""
     truth = _true_boxes(questions, vocabulary)
     if not len(truth.word):
         return {}
     order, groups = _groups_of(truth)
     detections = _detections(boxes, questions, truth, groups)
     hit = _true_positives(detections, groups, truth.corners[order])
-    return _class_scores(detections, hit, groups, truth.names)
+    return _by_class(detections, hit, groups, truth.names)
 
 
 def same_word_pairs(
@@ -195,17 +220,13 @@ def _look_up(keys: Integers, known: Integers) -> tuple[Integers, Mask]:
 
 
 def _descending_within(group: Integers, score: Singles) -> Integers:
-    """The order by descending score within each group; `group` is ascending.
+    """The order by descending score within each group, which is ascending; of equal scores the last is first."""
+    return np.lexsort((-np.arange(len(group)), -score, group))
 
-    Equal scores are in the order of numpy's argsort on the scores of that group alone, as in the release.
-    """
-    order = np.arange(len(group))
-    starts = np.flatnonzero(np.diff(group, prepend=-1))
-    ends = np.append(starts, len(group))[1:]
-    for first, end in zip(starts, ends, strict=True):
-        if end - first > 1:
-            order[first:end] = first + score[first:end].argsort()[::-1]
-    return order
+
+def _descending(score: Singles) -> Integers:
+    """The order by descending score; of equal scores the last is first."""
+    return score.argsort(kind="stable")[::-1]
 
 
 def _pairs(group: Integers, groups: _Groups) -> tuple[Integers, Integers, Integers]:
@@ -236,18 +257,16 @@ def _true_positives(detections: _Detections, groups: _Groups, true_corners: Sing
     return hit
 
 
-def _class_scores(
+def _by_class(
     detections: _Detections, hit: Mask, groups: _Groups, names: dict[int, str]
-) -> dict[str, ClassScore]:
+) -> dict[str, RankedDetections]:
     words, class_of_group = np.unique(groups.word, return_inverse=True)
     positives = np.bincount(class_of_group, weights=groups.count).astype(np.int64)
     of_detection = class_of_group[detections.group]
     by_class = np.argsort(of_detection, kind="stable")
     ends = np.cumsum(np.bincount(of_detection, minlength=len(words)))
-    scores = {}
+    ranked = {}
     for word, total, rows in zip(words, positives, np.split(by_class, ends[:-1]), strict=True):
-        best_first = rows[detections.score[rows].argsort()[::-1]]
-        true = int(hit[rows].sum())
-        ap = average_precision(hit[best_first], int(total))
-        scores[names[int(word)]] = ClassScore(ap, int(total), true, len(rows) - true)
-    return dict(sorted(scores.items()))
+        best_first = rows[_descending(detections.score[rows])]
+        ranked[names[int(word)]] = RankedDetections(detections.score[best_first], hit[best_first], int(total))
+    return dict(sorted(ranked.items()))

@@ -58,7 +58,7 @@ def _by_type(scores: Scores) -> Table:
 def _weakest_classes(scores: Scores) -> Table:
     """Of words with equal AP, those with more true boxes come first."""
     ranked = sorted(scores.per_class.items(), key=lambda item: (item[1].ap, -item[1].n_positives, item[0]))
-    table = _table(f"weakest {min(WEAKEST_CLASSES, len(ranked))} of {len(ranked)} words")
+    table = _table(f"weakest {min(WEAKEST_CLASSES, len(ranked))} of {counted(len(ranked), 'word')}")
     table.add_column("word", overflow="fold")
     for name in ("AP", "true boxes", "true pos.", "false pos."):
         table.add_column(name, justify="right")

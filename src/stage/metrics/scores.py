@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from stage.annotation.box_units import doubts
-from stage.annotation.predictions import PredictedBoxes, PredictionTable, tabulate_predictions
+from stage.annotation.predictions import (
+    PredictedBoxes,
+    PredictionTable,
+    empty_span_notes,
+    tabulate_predictions,
+)
 from stage.annotation.vocabulary import build_vocabulary
 from stage.errors import InputError
 from stage.io import OutputKind, read_json
@@ -43,11 +48,11 @@ class Scores:
     temporal_miou: float | None
     answer_span_accuracy: float | None
     grounding_map: float | None
-    recall: Mapping[float, float | None]
+    recall: Mapping[float, float | None] = field(hash=False)
     """IoU threshold -> share of questions whose span IoU is at least that."""
-    per_question_type: Mapping[str, AnswerScores]
+    per_question_type: Mapping[str, AnswerScores] = field(hash=False)
     """Keys: what, who, where, why, how, other."""
-    per_class: Mapping[str, ClassScore]
+    per_class: Mapping[str, ClassScore] = field(hash=False)
     """Word with a true box -> its detection scores."""
     notes: tuple[str, ...] = ()
     """Why a score is missing, and which questions don't count."""
@@ -137,6 +142,7 @@ def evaluate(
         notes=(
             *_notes(boxes, questions, correctness, per_class),
             *_box_notes(boxes, predicted, words, table.source),
+            *empty_span_notes(table),
         ),
     )
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Union
 
+import torch
 from pydantic import Discriminator, Tag
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from stage.data.batch import Batch
 from stage.model.baselines.baseline import Baseline
@@ -16,7 +18,7 @@ from stage.model.baselines.pamn import Pamn, PamnConfig
 from stage.model.baselines.st_vqa import StVqa, StVqaConfig
 from stage.model.baselines.two_stream import TwoStream, TwoStreamConfig
 from stage.model.config import StageConfig, SystemConfig
-from stage.model.losses import Losses, LossWeights, stage_losses
+from stage.model.losses import Losses, LossSums, LossWeights, join_losses, stage_loss_sums
 from stage.model.stage import Stage
 
 VideoQASystem = Stage | Baseline
@@ -63,8 +65,24 @@ def build_model(config: SystemConfig) -> VideoQASystem:
     return SYSTEMS[type(config)](config)
 
 
-def training_losses(model: VideoQASystem, batch: Batch, weights: LossWeights) -> tuple[Losses, Tensor]:
-    """All losses of a batch with targets, and the answer logits (N, K)."""
+def training_losses(
+    model: VideoQASystem, parts: Sequence[Batch], weights: LossWeights
+) -> tuple[Losses, Tensor]:
+    """The losses of a step, which is divided into parts with targets, and its answer logits (N, K).
+
+    Losses and gradients don't depend on the division, apart from rounding and from what is drawn at random. The parts
+    have one loss, but not all their activations are kept for its gradient: those of all parts but the last are
+    computed again when they are needed, with the same random numbers.
+    """
+    *recomputed, last = parts
+    sums: list[LossSums] = [
+        checkpoint(_loss_sums, model, part, weights, use_reentrant=False) for part in recomputed
+    ]
+    sums.append(_loss_sums(model, last, weights))
+    return join_losses(sums, weights), torch.cat([part.question_logits for part in sums])
+
+
+def _loss_sums(model: VideoQASystem, batch: Batch, weights: LossWeights) -> LossSums:
     if isinstance(model, Stage):
-        return stage_losses(model, batch, weights)
-    return model.losses(batch, weights)
+        return stage_loss_sums(model, batch, weights)
+    return model.loss_sums(batch, weights)

@@ -13,7 +13,9 @@ from stage.model.ops.dropout import Dropout
 from stage.model.ops.layer_norm import normalise, normalised_maximum
 from stage.model.ops.matmul import linear
 
-LONGEST_SEQUENCE = 500
+LONGEST_TABLE = 500
+"""Positions whose encoding is kept; those of longer sequences are computed each time. Exported graphs have the table
+alone, and read no longer sequence."""
 
 
 def position_encoding(length: int, dim: int) -> Tensor:
@@ -100,7 +102,7 @@ class ConvBlock(nn.Module):
 
     def __init__(self, dim: int, kernel: int, units: int, dropout: float, see_padding: bool) -> None:
         super().__init__()
-        self.register_buffer("positions", position_encoding(LONGEST_SEQUENCE, dim), persistent=False)
+        self.register_buffer("positions", position_encoding(LONGEST_TABLE, dim), persistent=False)
         self.norms = nn.ModuleList(nn.LayerNorm(dim) for _ in range(units))
         self.convs = nn.ModuleList(DepthwiseSeparableConv(dim, kernel) for _ in range(units))
         self.dropout = Dropout(dropout)
@@ -115,13 +117,20 @@ class ConvBlock(nn.Module):
         """Everything but the final LayerNorm."""
         nothing_padded = not torch.compiler.is_compiling() and bool(mask.all())
         real = None if self.see_padding or nothing_padded else mask[..., None].to(torch.uint8)
-        x = x + self.positions[: x.shape[1]].to(x.dtype)
+        x = x + self._positions(x.shape[1]).to(x.dtype)
         for i, (norm, conv) in enumerate(zip(self.norms, self.convs, strict=True)):
             seen, scale = real, 1.0
             if i % 2 == 0 and (kept := self.dropout.draw(x)) is not None:
                 seen, scale = kept if real is None else kept & real, self.dropout.scale
             x = conv(x, norm, seen, scale)
         return x
+
+    def _positions(self, length: int) -> Tensor:
+        """(length, dim)"""
+        kept = self.positions
+        if torch.compiler.is_compiling() or length <= len(kept):
+            return kept[:length]
+        return position_encoding(length, kept.shape[1]).to(kept.device)
 
 
 class ConvEncoder(nn.Module):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -29,12 +30,33 @@ class LossWeights:
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """Sums over the batch, unweighted, and their weighted total."""
+    """Sums over the questions of a step, unweighted, and their weighted total."""
 
     answer: Tensor
+    """Scaled from proposals to questions."""
     span: Tensor
     attention: Tensor
     total: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class LossSums:
+    """What a part of a step adds to its losses."""
+
+    answer: Tensor
+    """Cross-entropy, summed over proposals"""
+    span: Tensor
+    attention: Tensor
+    logits: Tensor
+    """(P, K) answer logits of the proposals, of which the first are one for each question"""
+    questions: int
+    own: Tensor | None = None
+    """A loss that only this kind of system has, weighted; it is part of the total alone"""
+
+    @property
+    def question_logits(self) -> Tensor:
+        """(N, K) the answer logits given the true spans, without gradients."""
+        return self.logits[: self.questions].detach()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,21 +81,45 @@ class RegionPairs:
 
 def stage_losses(model: Stage, batch: Batch, weights: LossWeights) -> tuple[Losses, Tensor]:
     """All losses of a batch with targets; also the answer logits given the true spans, (N, K)."""
+    sums = stage_loss_sums(model, batch, weights)
+    return join_losses([sums], weights), sums.logits[: len(batch)]
+
+
+def stage_loss_sums(model: Stage, batch: Batch, weights: LossWeights) -> LossSums:
+    """What a batch with targets adds to the losses of its step. Losses whose weight is 0 are left out."""
     targets = batch.targets
     if targets is None:
         raise ValueError("a batch without targets can't be trained on")
     output: ModelOutput = model(batch)
     proposals = training_proposals(output.span_logits, targets, batch.frame_mask)
     logits = score_proposals(model, output, proposals)
-    answer = answer_loss(logits, targets.answer[proposals.question], len(batch))
+    answer = answer_loss(logits, targets.answer[proposals.question])
     zero = answer.new_zeros(())
     span = span_loss(output.span_logits, targets) if weights.span else zero
     attention = zero
     if weights.attention and targets.grounding is not None and output.region_scores is not None:
         pairs = draw_pairs(output.region_scores.shape, targets.grounding, targets.answer, batch.region_mask)
         attention = attention_loss(output.region_scores, pairs)
+    return LossSums(answer, span, attention, logits, len(batch))
+
+
+def join_losses(parts: Sequence[LossSums], weights: LossWeights) -> Losses:
+    """The losses of a step from those of its parts: the same however the step is divided.
+
+    How many good spans are proposed is known only when all parts have been computed, and the answer loss is scaled by
+    it: cross-entropy per proposal, times the number of questions.
+    """
+    questions, proposals = sum(part.questions for part in parts), sum(len(part.logits) for part in parts)
+    answer = _total([part.answer for part in parts]) * (questions / proposals)
+    span, attention = _total([part.span for part in parts]), _total([part.attention for part in parts])
     total = answer + weights.span * span + weights.attention * attention
-    return Losses(answer, span, attention, total), logits[: len(batch)]
+    if own := [part.own for part in parts if part.own is not None]:
+        total = total + _total(own)
+    return Losses(answer, span, attention, total)
+
+
+def _total(values: Sequence[Tensor]) -> Tensor:
+    return values[0] if len(values) == 1 else torch.stack(list(values)).sum()
 
 
 def training_proposals(logits: SpanLogits, targets: Targets, frame_mask: Tensor) -> Proposals:
@@ -107,9 +153,9 @@ def score_proposals(model: Stage, output: ModelOutput, proposals: Proposals) -> 
     return model.score(copies, start, end)
 
 
-def answer_loss(logits: Tensor, answer: Tensor, questions: int) -> Tensor:
-    """Cross-entropy over proposals (P, K), scaled to the number of questions."""
-    return F.cross_entropy(logits, answer, reduction="sum") * (questions / len(logits))
+def answer_loss(logits: Tensor, answer: Tensor) -> Tensor:
+    """Cross-entropy, summed over proposals (P, K)."""
+    return F.cross_entropy(logits, answer, reduction="sum")
 
 
 def span_loss(logits: SpanLogits, targets: Targets) -> Tensor:

@@ -70,7 +70,7 @@ def interval_of(moment: Moment, clip: Clip) -> tuple[float, float]:
 
 
 def within(moment: Moment, span: tuple[float, float], clip: Clip) -> bool:
-    """Whether the middle of a frame's interval is in a span (seconds)."""
+    """Whether the middle of a frame's interval is in a true span (seconds); `Moment.in_span` is for predictions."""
     start, end = interval_of(moment, clip)
     return span[0] <= (start + end) / 2 < span[1]
 

@@ -177,8 +177,8 @@ def _shown_moments(evidence: Evidence, with_image: Collection[int]) -> list[Mome
     Of more than MOST_FRAMES a selection, half of it from the predicted span if that has enough.
     """
     moments = [m for m in evidence.moments if m.frame in with_image] or list(evidence.moments)
-    inside = [m for m in moments if within(m, evidence.prediction.span, evidence.clip)]
-    outside = [m for m in moments if not within(m, evidence.prediction.span, evidence.clip)]
+    inside = [m for m in moments if m.in_span]
+    outside = [m for m in moments if not m.in_span]
     room = max(MOST_FRAMES // 2, MOST_FRAMES - len(outside))
     selected = _evenly_spaced(inside, room)
     return sorted([*selected, *_evenly_spaced(outside, MOST_FRAMES - len(selected))], key=lambda m: m.frame)
@@ -203,7 +203,7 @@ def _key_frames(evidence: Evidence, moments: Sequence[Moment]) -> tuple[int, ...
     def distance(moment: Moment) -> float:
         return abs(sum(interval_of(moment, evidence.clip)) / 2 - middle)
 
-    in_span = [m for m in moments if within(m, evidence.prediction.span, evidence.clip)]
+    in_span = [m for m in moments if m.in_span]
     in_span = in_span or [min(moments, key=distance)]
     best = max(in_span, key=lambda m: (_grounding_score(m), -distance(m)))
     return tuple(dict.fromkeys((best.frame, in_span[0].frame, in_span[-1].frame)))
@@ -230,7 +230,7 @@ def _frame(
         id=f"{section}-f{moment.frame}",
         time=time,
         x=100 * min(length, max(0.0, sum(interval_of(moment, evidence.clip)) / 2)) / length,
-        predicted=within(moment, evidence.prediction.span, evidence.clip),
+        predicted=moment.in_span,
         true=question.span is not None and within(moment, question.span, evidence.clip),
         key=moment.frame in key,
         first=moment.frame == key[0],
@@ -267,7 +267,7 @@ def _words(evidence: Evidence, moments: Sequence[Moment], colours: Mapping[str, 
 
 def _best_words(evidence: Evidence, colours: Mapping[str, int]) -> tuple[Word, ...]:
     """Each concept word with its best score in the predicted span."""
-    in_span = [m for m in evidence.moments if within(m, evidence.prediction.span, evidence.clip)]
+    in_span = [m for m in evidence.moments if m.in_span]
     words = _words(evidence, in_span, colours)
     return tuple(Word(word.text, word.colour, word.scores[:1]) for word in words)
 

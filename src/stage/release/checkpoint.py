@@ -32,6 +32,8 @@ UNPICKLING_ERRORS = (
     TypeError,
 )
 """What unpickling a damaged or unknown file can raise."""
+BEGINNINGS = (b"PK", b"\x80")
+"""Of what torch.save writes: a zip archive, or in old versions a pickle."""
 RENAMED_OPTIONS = (
     ("attention_scale", "scale"),
     ("span_margin", "extra_span_length"),
@@ -77,8 +79,11 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     try:
         loaded = torch.load(path, weights_only=True, map_location="cpu")
     except OSError as error:
-        raise InputError(f"{path}: can't be read ({error.strerror or error})") from None
+        raise InputError(f"{path}: can't be read ({error.strerror or error}); check the path") from None
     except UNPICKLING_ERRORS as error:
+        with path.open("rb") as file:
+            if not file.read(2).startswith(BEGINNINGS):
+                raise InputError(f"{path}: is no checkpoint of PyTorch; give the .pth file") from None
         raise InputError(
             f"{path}: contains more than weights, or is incomplete; it was not read, since unpickling it could run "
             f"code; if you trust it, save only its weights with torch.save(model.state_dict(), ...) "

@@ -5,7 +5,8 @@ Irregularities are not fatal: what is missing or out of range is omitted, and re
 
 from __future__ import annotations
 
-import os
+import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -16,13 +17,16 @@ import numpy as np
 from stage.annotation.checking import HEIGHT, WIDTH, check_question, question_location
 from stage.annotation.clips import read_frame_counts, read_subtitles
 from stage.annotation.issues import Issues
+from stage.annotation.labels import LAST_FRAME
 from stage.annotation.questions import read_questions
 from stage.data.layouts.detections import Detected, DetectionFile
 from stage.errors import InputError
+from stage.features.checks import all_finite
 from stage.features.names import RELEASED_REGIONS, RELEASED_TEXT
 from stage.features.protocols import FeatureAttributes
 from stage.features.store.feature_store import question_keys
 from stage.release.files import ReleaseFiles, questions_file
+from stage.release.hdf5 import Hdf5Files
 from stage.types import Array, Clip, Question, Regions
 from stage.wording import counted
 
@@ -32,7 +36,7 @@ def read_split(root: Path, split: str, source: ReleasedFeatures) -> tuple[list[Q
     path = questions_file(root, split)
     questions, issues = read_questions(path), Issues()
     for question in questions:
-        check_question(question, path, issues)
+        check_question(question, path, issues, (WIDTH, HEIGHT))
     return with_features(questions, source, path, issues), issues
 
 
@@ -76,7 +80,8 @@ class ReleasedFeatures:
         sentences = read_subtitles(files.subtitles)
         counts = read_frame_counts(files.frames)
         self.detections = DetectionFile(files.detections)
-        with_regions = self.detections.byte_ranges.keys() & set(self._h5(files.regions))
+        self.opened = Hdf5Files()
+        with_regions = self.detections.byte_ranges.keys() & set(self.opened.file(files.regions))
         self.clips = {
             name: Clip(name, count, WIDTH, HEIGHT, sentences.get(name, ()))
             for name, count in counts.items()
@@ -87,9 +92,9 @@ class ReleasedFeatures:
     def attributes(self) -> FeatureAttributes:
         """As in `FeatureSource`. Raises InputError if questions and subtitles are of different encoders."""
         words, regions = (
-            _width(self._h5(path), path) for path in (self.files.question_words, self.files.regions)
+            _width(self.opened.file(path), path) for path in (self.files.question_words, self.files.regions)
         )
-        subtitles = _width(self._h5(self.files.subtitle_words), self.files.subtitle_words)
+        subtitles = _width(self.opened.file(self.files.subtitle_words), self.files.subtitle_words)
         if subtitles != words:
             raise InputError(
                 f"{self.files.subtitle_words}: word vectors have {subtitles} values, but those of "
@@ -99,13 +104,12 @@ class ReleasedFeatures:
 
     def has_words(self, question: Question) -> bool:
         """Whether the question and all its answers have word vectors."""
-        stored = self._h5(self.files.question_words)
+        stored = self.opened.file(self.files.question_words)
         return all(key in stored for key in question_keys(question))
 
     def words(self, key: str) -> Array:
         """The word vectors of a question or an answer: (words, D_text). key: of `question_keys`"""
-        rows: Array = self._h5(self.files.question_words)[key][()].astype(np.float32)
-        return rows
+        return self._rows(self.files.question_words, key)
 
     def hypotheses(self, question: Question) -> list[Array]:
         """As in `FeatureSource`."""
@@ -114,15 +118,20 @@ class ReleasedFeatures:
 
     def sentences(self, clip: Clip) -> Sequence[Array]:
         """As in `FeatureSource`. If the file has too few rows, the last sentences have fewer rows than words."""
-        stored = self._h5(self.files.subtitle_words)
         width = self.attributes.text_dim
-        rows: Array = stored[clip.name][()] if clip.name in stored else np.zeros((0, width), np.float32)
+        present = clip.name in self.opened.file(self.files.subtitle_words)
+        rows = (
+            self._rows(self.files.subtitle_words, clip.name) if present else np.zeros((0, width), np.float32)
+        )
         ends = np.cumsum([len(s.words) for s in clip.sentences])
         return np.split(rows, np.minimum(ends, len(rows)))[: len(clip.sentences)]
 
     def regions(self, clip: Clip, frames: Iterable[int]) -> Mapping[int, Regions]:
-        """As in `FeatureSource`. If the file has too few rows, the last frames have fewer regions than boxes."""
-        stored = self._h5(self.files.regions)[clip.name]
+        """As in `FeatureSource`. If the file has too few rows, the last frames have fewer regions than boxes.
+
+        The release has no regions of the last frames of some clips: those are returned as empty.
+        """
+        stored = self.opened.file(self.files.regions)[clip.name]
         if stored.shape[1:] != (self.attributes.region_dim,):
             raise InputError(
                 f"{self.files.regions}, clip {clip.name}: region features have shape {stored.shape}, but those of "
@@ -130,15 +139,43 @@ class ReleasedFeatures:
             )
         detected = self.detections.clip(clip.name)
         starts = [0, *np.cumsum(detected.counts).tolist()]
-        return {
-            frame: _regions(detected, frame - 1, stored[starts[frame - 1] : starts[frame]])
-            for frame in frames
-            if 1 <= frame < len(starts)
-        }
+        found = {}
+        for frame in frames:
+            if not 1 <= frame < len(starts):
+                found[frame] = Regions.empty(self.attributes.region_dim)
+                continue
+            rows = self._rows(
+                self.files.regions, clip.name, slice(starts[frame - 1], starts[frame]), f", frame {frame}"
+            )
+            found[frame] = _regions(detected, frame - 1, rows)
+        return found
+
+    def all_regions(self, clip: Clip) -> Mapping[int, Regions]:
+        """As in `FeatureSource`."""
+        count = len(self.detections.clip(clip.name).counts)
+        return self.regions(clip, range(1, min(count, clip.frame_count) + 1))
+
+    def fingerprint(self, clips: Iterable[str]) -> str:
+        """As in `FeatureSource`: of the sizes of the released files, and of the clips' places in them."""
+        regions = self.opened.file(self.files.regions)
+        sizes = [path.stat().st_size for path in (self.files.regions, self.files.detections)]
+        places = [
+            (name, regions[name].shape, regions[name].id.get_offset(), self.detections.byte_ranges[name])
+            for name in sorted(set(clips))
+        ]
+        return hashlib.sha256(json.dumps([self.attributes.digest, sizes, places]).encode()).hexdigest()[:32]
+
+    def _rows(self, path: Path, key: str, which: Any = (), where: str = "") -> Array:
+        """Rows of an array in float32; all by default. Raises InputError if they can't be read or aren't finite."""
+        rows: Array = self.opened.read(path, key, which).astype(np.float32, copy=False)
+        if not all_finite(rows):
+            raise InputError(f"{path}, {key}{where}: contains NaN or infinities; get the file again")
+        return rows
 
     def check_subtitle_rows(self, clip: Clip, issues: Issues) -> None:
         """Report a clip with fewer subtitle word vectors than words."""
-        words, stored = sum(len(s.words) for s in clip.sentences), self._h5(self.files.subtitle_words)
+        words = sum(len(s.words) for s in clip.sentences)
+        stored = self.opened.file(self.files.subtitle_words)
         rows = len(stored[clip.name]) if clip.name in stored else 0
         if rows < words:
             mismatch = f"{counted(rows, 'row')} for {counted(words, 'word')}"
@@ -146,36 +183,26 @@ class ReleasedFeatures:
             issues.add("clips with too few subtitle rows", location)
 
     def check_region_rows(self, clip: Clip, issues: Issues) -> None:
-        """Report a clip whose numbers of boxes and region features differ. Reads all its detections."""
-        boxes = sum(self.detections.clip(clip.name).counts)
-        rows = len(self._h5(self.files.regions)[clip.name])
+        """Report a clip whose numbers of boxes and features, or of frames, differ. Reads all its detections."""
+        counts = self.detections.clip(clip.name).counts
+        boxes = sum(counts)
+        if len(counts) < min(clip.frame_count, LAST_FRAME):
+            issues.add(
+                "clips whose last frames have no regions (read as empty)",
+                f"{clip.name}: regions of {len(counts)} of {counted(clip.frame_count, 'frame')}",
+            )
+        rows = len(self.opened.file(self.files.regions)[clip.name])
         if boxes != rows:
             issues.add(
                 "clips with different numbers of boxes and region features",
                 f"{clip.name}: {counted(boxes, 'box', 'boxes')}, {counted(rows, 'feature')}",
             )
 
-    def __getstate__(self) -> dict[str, Any]:
-        """For worker processes: without open files."""
-        return {name: value for name, value in self.__dict__.items() if name != "_opened"}
-
-    def _h5(self, path: Path) -> Any:
-        """The open HDF5 file, one per process: workers can't share it."""
-        import h5py
-
-        opened: dict[Path, Any] = self.__dict__.setdefault("_opened", {}).setdefault(os.getpid(), {})
-        if path not in opened:
-            try:
-                opened[path] = h5py.File(path, "r")
-            except OSError as error:
-                raise InputError(f"{path}: is not a complete HDF5 file ({error})") from None
-        return opened[path]
-
 
 def _width(stored: Any, path: Path) -> int:
     """D of a file of arrays (rows, D), from its first array."""
     first = next(iter(stored.values()), None)
-    if first is None or len(first.shape) != 2:
+    if first is None or len(getattr(first, "shape", ())) != 2:
         raise InputError(f"{path}: contains no arrays of row vectors")
     return int(first.shape[1])
 
@@ -187,6 +214,6 @@ def _regions(detected: Detected, position: int, features: Array) -> Regions:
     return Regions(
         detected.boxes[position][:count],
         descending,
-        features.astype(np.float32, copy=False),
+        features,
         detected.labels[position][:count],
     )

@@ -67,6 +67,11 @@ def has_split(root: Path, split: str) -> bool:
     return any((root / name.format(split)).is_file() for name in SPLIT_FILES)
 
 
+def is_questions_file(path: Path) -> bool:
+    """Whether a file is named as the questions of a split."""
+    return path.name in {name.format(split) for name in SPLIT_FILES for split in SPLITS}
+
+
 def questions_file(root: Path, split: str) -> Path:
     """The file with the questions of a split. Raises InputError if there is none."""
     candidates = [root / name.format(split) for name in SPLIT_FILES]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from stage.annotation.box_units import doubts
 from stage.annotation.clips import read_frame_counts, read_subtitles
+from stage.annotation.labels import LAST_FRAME
 from stage.annotation.questions import read_questions
 from stage.data.examples import Limits
 from stage.data.layouts import folder
@@ -38,7 +40,8 @@ def open_released(path: Path, limits: Limits) -> QuestionSet:
     """Like `open_questions`, but ignores what was packed."""
     source = ReleasedFeatures(ReleaseFiles.find(path.parent))
     questions, issues = read_split(path.parent, path.name, source)
-    return QuestionSet(str(path), questions, source.clips, source, limits, tuple(issues.summary()))
+    notes = (*issues.summary(), *doubts(questions))
+    return QuestionSet(str(path), questions, source.clips, source, limits, notes, last_frame=LAST_FRAME)
 
 
 def read_annotation(path: Path) -> tuple[list[Question], list[Clip]]:

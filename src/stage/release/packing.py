@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from stage.annotation.issues import Issues
-from stage.annotation.labels import frames_of_question
+from stage.annotation.labels import LAST_FRAME, frames_of_question
 from stage.annotation.questions import write_questions
 from stage.data.layouts import folder
 from stage.data.layouts.folder import FEATURES, FRAMES, QUESTIONS, SUBTITLES
@@ -55,7 +55,7 @@ def pack_release(root: Path, out: Path, regions_per_frame: int, progress: Progre
     frames = frames_to_keep(all_questions, source.clips)
     for done, name in enumerate(frames):
         progress(done, len(frames), name)
-        if not store.has_clip(name):
+        if not store.has_clip(name) or store.clip(name).missing(frames[name]):
             _pack_clip(source.clips[name], frames[name], regions_per_frame, source, store)
     progress(len(frames), len(frames), "words")
     _pack_sentences(frames, source, store)
@@ -69,7 +69,7 @@ def frames_to_keep(questions: Iterable[Question], clips: Mapping[str, Clip]) -> 
     """For each clip, the numbered frames that the model reads for any of its questions."""
     frames: dict[str, set[int]] = {}
     for question in questions:
-        read = frames_of_question(question, clips[question.clip].frame_count)
+        read = frames_of_question(question, clips[question.clip].frame_count, LAST_FRAME)
         frames.setdefault(question.clip, set()).update(read)
     return frames
 
@@ -85,6 +85,7 @@ def _pack_clip(
     store.put_clip(clip.name, kept)
     stored = store.clip(clip.name)
     try:
+        stored.check_digest()
         for frame, regions in kept.items():
             _compare(stored[frame].features, regions.features, f"{clip.name}, frame {frame}")
             _compare(stored[frame].boxes, regions.boxes, f"{clip.name}, frame {frame}")

@@ -4,30 +4,30 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import asdict, dataclass
 from fractions import Fraction
-from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import av
 import pysubs2
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from stage.annotation.questions import question_to_json
 from stage.errors import InputError
 from stage.io import read_json, write_json, write_text, writing_file
+from stage.runtime.worker_pool import WorkerPool
 from stage.sitcom.benchmark.splits import SEED, SPLITS, VERSION, episode_name
 from stage.sitcom.drawing.scene import draw
 from stage.sitcom.question_writing import CANDIDATES, QUESTIONS_PER_EPISODE, Draft, drafts, select
 from stage.sitcom.screenplay import Screenplay, episode_seed, write_screenplay
 from stage.sitcom.world import HEIGHT, WIDTH, Setting
-from stage.types import FRAMES_PER_SECOND, MODEL_STRIDE, Box, Image, Question, Sentence
+from stage.types import FRAMES_PER_SECOND, MODEL_STRIDE, Box, Image, Progress, Question, Sentence
 
 VIDEO_FRAMES_PER_SECOND = 6
+ENCODING = {"crf": "23", "preset": "veryfast", "threads": "1"}
+"""Options of libx264."""
 QUESTION_IDS_PER_EPISODE = 100
 """More than an episode has questions."""
 
@@ -137,13 +137,14 @@ def write_sitcom(
     seed: int = SEED,
     workers: int = 1,
     questions: int = QUESTIONS_PER_EPISODE,
+    progress: Progress | None = None,
 ) -> None:
     """Write episodes to the folder `out`. Complete ones are kept, so an interrupted run is resumed.
 
     out/episodes: films (.mp4) and subtitles (.srt); out/truth: the truth of each episode; questions.json,
     subtitles.json and frames.json: the truth of all of them in TVQA+'s layout; sitcom.json: the settings.
-    questions: their maximum number per episode. Raises InputError if `out` contains episodes of other settings or
-    another data set, or can't be written to.
+    questions: their maximum number per episode; progress: called after each episode. Raises InputError if `out`
+    contains episodes of other settings or another data set, or can't be written to.
     """
     settings = description(split, seed, questions, episodes)
     described = out / "sitcom.json"
@@ -153,20 +154,12 @@ def write_sitcom(
     write_json(described, settings)
     names = [episode_name(split, seed, i) for i in range(episodes)]
     missing = [i for i, name in enumerate(names) if not (out / "truth" / f"{name}.json").exists()]
-    columns = (TextColumn("Drawing episodes"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with (
-        Progress(*columns, console=Console(stderr=True), transient=True) as bar,
-        ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool,
-    ):
-        task = bar.add_task("", total=episodes, completed=episodes - len(missing))
-        drawn = [pool.submit(write_episode, out, split, seed, i, questions) for i in missing]
-        try:
-            for done in as_completed(drawn):
-                done.result()
-                bar.advance(task)
-        except BaseException:  # leaving the pool would wait for all episodes still queued
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    with WorkerPool(workers) as pool:
+        drawn = {pool.submit(write_episode, out, split, seed, i, questions): names[i] for i in missing}
+        for done, episode in enumerate(as_completed(drawn), episodes - len(missing) + 1):
+            episode.result()
+            if progress:
+                progress(done, episodes, drawn[episode])
     truths = [read_json(out / "truth" / f"{name}.json") for name in names]
     write_json(out / "questions.json", [q for truth in truths for q in truth["questions"]])
     write_json(out / "subtitles.json", {truth["name"]: truth["subtitles"] for truth in truths})
@@ -186,7 +179,7 @@ def write_film(path: Path, play: Screenplay) -> None:
     with writing_file(path) as partial, av.open(str(partial), "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=VIDEO_FRAMES_PER_SECOND)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-        stream.options = {"crf": "23", "preset": "veryfast", "threads": "1"}
+        stream.options = dict(ENCODING)
         for i, image in enumerate(video_frames(play)):
             frame = av.VideoFrame.from_ndarray(image, format="rgb24")
             frame.pts, frame.time_base = i, Fraction(1, VIDEO_FRAMES_PER_SECOND)

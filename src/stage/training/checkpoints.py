@@ -6,15 +6,15 @@ are part of the checkpoints: Lightning stores the state of a callback under them
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
 
-from stage.training.resuming import LAST_EPOCH
+from stage.training.resuming import BEST_EPOCH, LAST_EPOCH, RECORD
 
-BEST = "best"
 MONITORED = "val/accuracy"
 
 
@@ -22,7 +22,9 @@ class BestEpoch(ModelCheckpoint):
     """Keeps the epoch with the best validation accuracy, also if the run's folder is moved."""
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(folder, filename=BEST, monitor=MONITORED, mode="max", enable_version_counter=False)
+        super().__init__(
+            folder, filename=BEST_EPOCH, monitor=MONITORED, mode="max", enable_version_counter=False
+        )
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         state = {
@@ -45,6 +47,19 @@ class EveryEpoch(ModelCheckpoint):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """It has no state to restore."""
+
+
+class Record(Callback):
+    """Stores what a run needs besides weights, and what it can be compared with, in every checkpoint."""
+
+    def __init__(self, content: Mapping[str, Any]) -> None:
+        """content: tensors, texts and numbers in dictionaries, which load without running code."""
+        self.content = content
+
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        checkpoint[RECORD] = self.content
 
 
 class Patience(EarlyStopping):

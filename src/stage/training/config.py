@@ -68,9 +68,9 @@ class TrainingConfig(BaseModel):
     epochs: int = Field(default=100, gt=0)
     batch_size: int = Field(default=16, gt=0)
     """Questions per step."""
-    at_once: int = Field(default=4, gt=0)
-    """Questions per micro-batch; gradients are accumulated over micro-batches until `batch_size` is reached. Fewer
-    need less memory; on a GPU more are faster."""
+    at_once: int | None = Field(default=None, gt=0)
+    """Questions whose activations are in memory at a time; None: all of a step. Fewer need less memory and more time,
+    since those of the others are computed twice; a step has the same loss."""
     learning_rate: float = Field(default=1e-3, gt=0)
     weight_decay: float = Field(default=3e-7, ge=0)
     gradient_clip: float = Field(default=10.0, gt=0)
@@ -95,12 +95,6 @@ class TrainingConfig(BaseModel):
     seed: int = Field(default=2018, ge=0, le=2**32 - 1)
     device: Literal["auto", "cpu", "gpu"] = "auto"
 
-    @property
-    def micro_batches(self) -> int:
-        """Micro-batches per step: the fewest of equal size that have at most `at_once` questions each."""
-        divisors = (n for n in range(1, self.batch_size + 1) if self.batch_size % n == 0)
-        return next(n for n in divisors if n * self.at_once >= self.batch_size)
-
 
 class RunConfig(BaseModel):
     """The content of a configuration file for `stage train`."""
@@ -119,16 +113,19 @@ def settings_of(config: RunConfig) -> dict[str, Any]:
     return config.model_dump(mode="json")
 
 
-def load_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
+def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
     """Read a YAML file; each override is "section.key=value", with the value in YAML.
 
     An override of model.kind drops the file's model settings that the new kind lacks. Raises InputError with the key
     and the reason if the configuration is invalid.
     """
+    path = Path(path)
     try:
         content = yaml.safe_load(path.read_text("utf-8"))
     except OSError as error:
         raise InputError(f"{path}: can't be read ({error.strerror}); give the path of a YAML file") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: is not YAML, nor any text in UTF-8; is it the right file?") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,8 +18,6 @@ import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from safetensors.torch import save
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
@@ -44,7 +42,7 @@ from stage.runtime.hardware import bfloat16_is_fast
 from stage.sitcom.drawing.scene import draw
 from stage.sitcom.screenplay import Screenplay, episode_seed, write_screenplay
 from stage.sitcom.world import CAST, HELD, PLACES, WORN, Mood, Posture, Setting
-from stage.types import Box, Image
+from stage.types import Box, Image, Progress
 
 CARD, HEADING = "card.md", "# The packaged detector"
 SPLIT = "detector"
@@ -276,10 +274,13 @@ def check_replaceable(out: Path) -> None:
         raise InputError(f"{replaced[0]}: exists and is of no detector; choose another folder")
 
 
-def train_detector(out: Path, *, images: int = 24_000, seed: int = 0, workers: int = 1) -> StageDetector:
+def train_detector(
+    out: Path, *, images: int = 24_000, seed: int = 0, workers: int = 1, progress: Progress | None = None
+) -> StageDetector:
     """Train on drawn images; writes weights and model card to `out`.
 
-    Raises InputError, before any training, if they can't be written there.
+    progress: called with the number of images learned. Raises InputError, before any training, if weights and card
+    can't be written there.
     """
     check_writable(out / WEIGHTS)
     keep_freed_memory()
@@ -289,7 +290,10 @@ def train_detector(out: Path, *, images: int = 24_000, seed: int = 0, workers: i
     optimizer = torch.optim.AdamW(net.parameters(), LEARNING_RATE, weight_decay=1e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps, pct_start=0.1)
     start = time.monotonic()
-    for pixels, targets in _batches(images, seed, workers):
+    loader = DataLoader(
+        DrawnImages(images, seed), BATCH, collate_fn=collate, num_workers=workers, drop_last=True
+    )
+    for step, (pixels, targets) in enumerate(loader, 1):
         with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16_is_fast()):
             maps = net(pixels.float().div(255).contiguous(memory_format=torch.channels_last))
         loss = detector_loss(net, maps, targets)
@@ -298,6 +302,8 @@ def train_detector(out: Path, *, images: int = 24_000, seed: int = 0, workers: i
         torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
         optimizer.step()
         schedule.step()
+        if progress:
+            progress(step * BATCH, steps * BATCH, "images")
     minutes = (time.monotonic() - start) / 60
     weights = {
         name: value.half().contiguous()
@@ -308,16 +314,6 @@ def train_detector(out: Path, *, images: int = 24_000, seed: int = 0, workers: i
     detector = StageDetector.load(out)
     write_text(out / CARD, _card(detector, images, seed, minutes))
     return detector
-
-
-def _batches(images: int, seed: int, workers: int) -> Iterator[tuple[Tensor, CellTargets]]:
-    """Training batches, with a progress bar."""
-    loader = DataLoader(
-        DrawnImages(images, seed), BATCH, collate_fn=collate, num_workers=workers, drop_last=True
-    )
-    columns = (TextColumn("Training the detector"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        yield from bar.track(loader, total=len(loader))
 
 
 def recall(detector: StageDetector, images: int = 200, split: str = "test") -> float:

@@ -7,6 +7,7 @@ half of them, the second sentence is replaced by another pair's. Scores are meas
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import RichProgressBar
+from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.plugins.environments import LightningEnvironment  # type: ignore[attr-defined]
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
@@ -27,10 +28,11 @@ from stage.features.pretrained import LOADING_ERRORS, POOLER, download_progress,
 from stage.io import writing_into
 from stage.runtime.allocator import keep_freed_memory
 from stage.runtime.hardware import best_device
-from stage.training.checkpoints import EveryEpoch
+from stage.training.checkpoints import EveryEpoch, Record
 from stage.training.lr_schedules import warmup_cosine
-from stage.training.resuming import SETTINGS, finished_epochs, open_run
-from stage.types import Clip, Question
+from stage.training.reporting import EpochReport, interruptible, without_advice
+from stage.training.resuming import DATA, SETTINGS, EarlierRun, Fingerprints, find_run, start_run
+from stage.types import Clip, Progress, Question
 from stage.wording import counted
 
 HELD_OUT = 10
@@ -116,7 +118,7 @@ class PreTraining(pl.LightningModule):
 
     def training_step(self, batch: dict[str, Tensor], _: int) -> Tensor:
         loss: Tensor = self.model(**batch).loss
-        self.log("train/loss", loss.detach(), prog_bar=True)
+        self.log("train/loss", loss.detach(), on_step=False, on_epoch=True)
         return loss
 
     def configure_optimizers(self) -> Any:
@@ -146,51 +148,83 @@ def finetune(
     batch_size: int = 32,
     learning_rate: float = 5e-5,
     seed: int = 2018,
-    progress: bool = True,
+    progress: Progress | None = None,
 ) -> tuple[TextScores, TextScores]:
     """Fine-tune, and write model and tokenizer to `out`; returns the scores on held-out text before and after.
 
-    spec: a model folder, a hub name, or that of the packaged model. An interrupted run is resumed from its last
-    epoch. Raises InputError if it had other settings or other text, or if there is too little text.
+    spec: a model folder, a hub name, or that of the packaged model. progress: as for `training.loop.train`. An
+    interrupted run is resumed from its last epoch.
+
+    Raises InputError if it had other settings, other text or another model to start from, or if there is too little
+    text; KeyboardInterrupt if it is interrupted, with a line on what is kept.
     """
     training, held_out = sentence_pairs(questions, clips)
     settings = {
         "text": spec, "epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "seed": seed,
-        "sentences": hashlib.sha256(repr(training).encode()).hexdigest()[:12],
     }  # fmt: skip
-    last_checkpoint = open_run(out, settings, advice="choose another OUT, or remove it")
     keep_freed_memory()
     pl.seed_everything(seed, verbose=False)
     model, tokenizer = load_bert(spec)
+    data = {
+        "DATA": {"sentences": hashlib.sha256(repr(training).encode()).hexdigest()[:12]},
+        "the model to start from": {"weights": _digest_of(model, tokenizer)},
+    }
+    run = _find_run(out, settings, data)
     before = text_scores(model, tokenizer, held_out, batch_size, seed)
-    if finished := finished_epochs(last_checkpoint):  # the random numbers of a resumed run must not repeat
-        pl.seed_everything((seed + finished) % 2**32, verbose=False)
+    if run.epochs:  # the random numbers of a resumed run must not repeat
+        pl.seed_everything((seed + run.epochs) % 2**32, verbose=False)
     steps = epochs * math.ceil(len(training) / batch_size)
-    callbacks: list[Any] = [EveryEpoch(last_checkpoint.parent), *([RichProgressBar()] if progress else [])]
-    trainer = pl.Trainer(
-        max_epochs=epochs, accelerator=best_device(), devices=1, callbacks=callbacks, logger=False,
-        enable_progress_bar=progress, enable_model_summary=False, gradient_clip_val=1.0,
-        # Not SLURM's, see the trainer of `training.loop`.
-        plugins=[LightningEnvironment()], default_root_dir=last_checkpoint.parent,
-    )  # fmt: skip
+    callbacks: list[Callback] = [EveryEpoch(run.checkpoint.parent), Record({DATA: data})]
+    if progress:
+        callbacks.append(EpochReport(progress))
     loader = DataLoader(
         Pairs(training, tokenizer, seed),
         batch_size,
         shuffle=True,
         collate_fn=Masking(tokenizer),
-        generator=torch.Generator().manual_seed(seed + finished),
+        generator=torch.Generator().manual_seed(seed + run.epochs),
     )
-    trainer.fit(
-        PreTraining(model.train(), learning_rate, steps),
-        loader,
-        ckpt_path=last_checkpoint if last_checkpoint.exists() else None,
-        weights_only=True,
-    )
+    start_run(out, settings, run)
+    with without_advice():
+        trainer = pl.Trainer(
+            max_epochs=epochs, accelerator=best_device(), devices=1, callbacks=callbacks, logger=False,
+            enable_progress_bar=False, enable_model_summary=False, gradient_clip_val=1.0,
+            # Not SLURM's, see the trainer of `training.loop`.
+            plugins=[LightningEnvironment()], default_root_dir=run.checkpoint.parent,
+        )  # fmt: skip
+        with interruptible(trainer, run.checkpoint, "the same command"):
+            trainer.fit(
+                PreTraining(model.train(), learning_rate, steps),
+                loader,
+                ckpt_path=run.checkpoint if run.epochs else None,
+                weights_only=True,
+            )
     after = text_scores(model, tokenizer, held_out, batch_size, seed)
-    with writing_into(out) as partial:
+    with writing_into(out) as partial, download_progress(local=True):
         model.save_pretrained(partial)
         tokenizer.save_pretrained(partial)
     return before, after
+
+
+def _find_run(out: Path, settings: dict[str, Any], data: Fingerprints) -> EarlierRun:
+    """The run in the output folder; nothing is written."""
+    advice = "choose another OUT, or remove it"
+    # The model to start from may be given by any of its names: its weights are compared.
+    run = find_run(out, settings, data, advice=advice, may_differ=("text", "sentences"))
+    if run.epochs and run.record is None:
+        raise InputError(
+            f"{out}: contains a run of an earlier version, which doesn't record its model and its text; {advice}"
+        )
+    return run
+
+
+def _digest_of(model: Any, tokenizer: Any) -> str:
+    """A hash of an encoder's weights and vocabulary. (The heads may be new.)"""
+    digest = hashlib.sha256(json.dumps(sorted(tokenizer.get_vocab().items())).encode())
+    for name, weights in model.bert.state_dict().items():
+        digest.update(name.encode())
+        digest.update(weights.numpy().tobytes())
+    return digest.hexdigest()[:12]
 
 
 class Masking:
@@ -210,7 +244,7 @@ class Masking:
 def load_bert(spec: str) -> tuple[Any, Any]:
     """A BERT with both pre-training heads, randomly initialised if the checkpoint has none, and its tokenizer.
 
-    Raises InputError if it can't be loaded, is no BERT, or lacks weights of its encoder.
+    Raises InputError if it can't be loaded, is no BERT, lacks weights of its encoder, or can't mask words.
     """
     from transformers import AutoConfig, AutoTokenizer, BertForPreTraining
 
@@ -230,6 +264,10 @@ def load_bert(spec: str) -> tuple[Any, Any]:
             model = load_weights(BertForPreTraining, source, local=local, optional=("cls", POOLER))
     except LOADING_ERRORS as error:
         raise InputError(f"{spec}: no BERT could be loaded ({first_line(error)})") from None
+    if tokenizer.mask_token is None:
+        raise InputError(
+            f"{spec}: its tokenizer has no mask token, which masked words need; use that of a BERT"
+        )
     tokenizer.model_max_length = min(tokenizer.model_max_length, model.config.max_position_embeddings)
     return model, tokenizer
 

@@ -71,7 +71,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.slow
 def test_any_folder_of_the_layout_is_trained_and_scored_on(root: Path, tmp_path: Path) -> None:
     config = load_config(HUMAN, [f"data.root={root}", f"output={tmp_path / 'run'}", *SMALL])
-    trained, scores = train(config, progress=False)
+    trained, scores = train(config)
     assert scores.grounding_map is not None
     assert not any("region_embedding" in name for name, _ in trained.model.named_parameters())
     together = open_questions(root / "train+dev", Limits())
@@ -103,13 +103,13 @@ def test_the_folder_says_which_encoder_makes_its_word_vectors(root: Path, tmp_pa
 def test_regions_that_are_not_words_are_not_embedded_as_words(root: Path, tmp_path: Path) -> None:
     settings = [f"data.root={root}", f"output={tmp_path / 'run'}", *SMALL]
     with pytest.raises(InputError, match=r"leave out model\.region_components"):
-        train(load_config(HUMAN, [*settings, "model.region_components=4"]), progress=False)
+        train(load_config(HUMAN, [*settings, "model.region_components=4"]))
 
 
 def test_too_few_words_are_not_whitened(root: Path, tmp_path: Path) -> None:
     settings = [f"data.root={root}", f"output={tmp_path / 'run'}", *SMALL, "model.whiten=true"]
     with pytest.raises(InputError, match=r"too few for 384 components.*don't whiten"):
-        train(load_config(HUMAN, settings), progress=False)
+        train(load_config(HUMAN, settings))
 
 
 def test_a_clip_without_its_files_is_reported_and_omitted(root: Path) -> None:
@@ -143,7 +143,7 @@ def test_frames_without_detections_are_trained_on(root: Path, tmp_path: Path) ->
     with gzip.open(root / "detections.json.gz", "wt") as file:
         json.dump(found, file)
     config = load_config(HUMAN, [f"data.root={root}", "data.val=dev", f"output={tmp_path / 'out'}", *SMALL])
-    _, scores = train(config, progress=False)
+    _, scores = train(config)
     assert scores.question_count == 1
 
 

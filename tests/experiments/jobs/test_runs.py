@@ -12,7 +12,7 @@ import pytest
 from samples.places import ROOT
 from samples.runs import RESULTS, result, runs_of
 from stage.errors import InputError
-from stage.experiments.jobs.runs import read_results, unfinished_runs, write_result
+from stage.experiments.jobs.runs import Run, prepare, read_results, unfinished_runs, write_result
 from stage.io import write_json
 
 
@@ -42,6 +42,30 @@ def test_a_run_with_other_settings_is_not_mistaken_for_this_one(random_data: Pat
     (tmp_path / "other").symlink_to(random_data)
     other = unfinished_runs(random_data / "run.yaml", tmp_path / "other", tmp_path, ["stage"], 1, ())
     assert [run.system for run in other] == ["stage"]
+
+
+def test_a_run_on_other_data_is_not_mistaken_for_this_one(random_data: Path, tmp_path: Path) -> None:
+    data, test = (shutil.copytree(random_data, tmp_path / name) for name in ("data", "test"))
+    settings = (f"data.train={data}", f"data.val={data}")
+
+    def unfinished() -> list[Run]:
+        return unfinished_runs(random_data / "run.yaml", test, tmp_path, ["stage"], 1, settings)
+
+    (run,) = unfinished()
+    prepare(run)
+    write_result(run.folder, result("stage", run.config.training.seed))
+    assert unfinished() == []
+    questions = json.loads((random_data / "questions.json").read_text())
+    write_json(test / "questions.json", questions[1:])
+    assert unfinished() != []  # it is scored again
+    shutil.rmtree(test)
+    assert unfinished() == []  # results can be shown without the data
+    shutil.copytree(random_data, test)
+    write_json(data / "questions.json", questions[1:])
+    with pytest.raises(
+        InputError, match=r"was run on other data \(questions of data\.train; questions of data\.val\)"
+    ):
+        unfinished()
 
 
 def test_the_same_questions_by_another_path_are_the_same(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from transformers import YolosConfig, YolosForObjectDetection
 
 from stage.errors import InputError
+from stage.features.names import same_model
 from stage.features.protocols import REGIONS_PER_FRAME
 from stage.features.regions.transformers_detector import TransformersDetector
 from stage.features.registry import load_detector
@@ -121,14 +123,14 @@ def test_each_setting_gives_the_pixels_that_it_describes(
         {"resample": 99},
     ],
 )
-def test_settings_that_prepare_no_image_are_refused_when_loading(
+def test_settings_that_prepare_no_image_are_refused_when_loading_or_with_the_first_image(
     tmp_path: Path, settings: dict[str, Any]
 ) -> None:
     folder = detector_in(tmp_path / "detr", {"size": {"height": 64, "width": 96}} | settings)
     with pytest.raises(
         InputError, match=r"detr.*(preprocessor_config\.json|no object detector could be loaded)"
     ):
-        load_detector(str(folder))
+        load_detector(str(folder)).detect([IMAGE])
 
 
 def test_an_image_that_the_settings_do_not_fit_is_refused_with_its_size(tmp_path: Path) -> None:
@@ -181,8 +183,25 @@ def test_every_spelling_of_a_detector_s_path_gives_the_same_name(
     monkeypatch.chdir(tmp_path)
     name = load_detector("yolos").name
     assert name.startswith(f"{tmp_path / 'yolos'}@")
-    for spelling in ("./yolos", str(tmp_path / "yolos"), f"yolos@{name[-12:]}", name):
+    digests = name.partition("@")[2]
+    for spelling in ("./yolos", str(tmp_path / "yolos"), f"yolos@{digests}", f"yolos@{digests[:12]}", name):
         assert load_detector(spelling).name == name
+
+
+def test_another_preparation_of_images_is_another_detector(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    first = detector_in(tmp_path / "first", {"size": {"height": 64, "width": 96}})
+    name = load_detector(str(first)).name
+    second = Path(shutil.copytree(first, tmp_path / "second"))
+    assert same_model(name, load_detector(str(second)).name)
+    (second / "preprocessor_config.json").write_text('{"size": {"width": 96, "height": 64}}')  # the same
+    assert same_model(name, load_detector(str(second)).name)
+    (second / "preprocessor_config.json").write_text(
+        '{"size": {"height": 64, "width": 96}, "do_rescale": false}'
+    )
+    assert not same_model(name, load_detector(str(second)).name)
+    with pytest.raises(InputError, match=r"preparation of images in .* are others now"):
+        load_detector(f"{second}@{name.partition('@')[2]}")
 
 
 def test_without_settings_images_are_prepared_as_for_detr(tmp_path: Path) -> None:

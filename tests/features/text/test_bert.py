@@ -26,6 +26,7 @@ from transformers import (
 from samples.features import quiet
 from stage.errors import InputError
 from stage.features.extraction import extract_texts
+from stage.features.names import same_model
 from stage.features.registry import load_text_encoder
 from stage.features.store.feature_store import FeatureStore
 
@@ -235,7 +236,8 @@ def test_every_spelling_of_a_path_gives_the_same_name(
     monkeypatch.chdir(tmp_path)
     name = load_text_encoder("bert").name
     assert name.startswith(f"{tmp_path / 'bert'}@")
-    digest = name[-12:]
+    digest = name.partition("@")[2]
+    assert len(digest) == 25
     for spelling in (
         "./bert",
         "bert/",
@@ -243,6 +245,7 @@ def test_every_spelling_of_a_path_gives_the_same_name(
         str(tmp_path / "bert"),
         f"bert@{digest}",
         f"./bert@{digest}",
+        f"bert@{digest[:12]}",  # of an older version
         name,
     ):
         assert load_text_encoder(spelling).name == name
@@ -255,13 +258,40 @@ def test_spellings_of_one_encoder_accept_each_other_s_features(
     monkeypatch.chdir(tmp_path)
     for spelling in ("bert", "./bert", str(tmp_path / "bert")):
         extract_texts(["mia", spelling], tmp_path / "store", load_text_encoder(spelling), quiet)
-    old = load_text_encoder("bert").name.replace(f"{tmp_path}/", "")
-    assert old == f"bert@{old[-12:]}"  # as older versions stored it
+    name = load_text_encoder("bert").name
+    old = name.replace(f"{tmp_path}/", "").partition("-")[0]  # as older versions stored it
     attributes = tmp_path / "store" / "attributes.json"
-    attributes.write_text(attributes.read_text().replace(f"{tmp_path}/bert", "bert"))
+    attributes.write_text(attributes.read_text().replace(name, old))
     assert FeatureStore.open(tmp_path / "store").attributes.text == old
     extract_texts(["mia holds"], tmp_path / "store", load_text_encoder("./bert"), quiet)
-    assert FeatureStore.open(tmp_path / "store").attributes.text == f"{tmp_path}/{old}"
+    assert FeatureStore.open(tmp_path / "store").attributes.text == name
+
+
+def test_another_tokenizer_or_configuration_is_another_encoder(folder: Path, tmp_path: Path) -> None:
+    name = load_text_encoder(str(folder)).name
+
+    def changed(file: str, before: str, after: str) -> str:
+        place = tmp_path / f"{file}-{after}"
+        shutil.copytree(folder, place)
+        content = (place / file).read_text("utf-8")
+        assert before in content
+        (place / file).write_text(content.replace(before, after), "utf-8")
+        return load_text_encoder(str(place)).name
+
+    swapped = changed("tokenizer.json", '"mia": 4', '"mia": 5')
+    heads = changed("config.json", '"num_attention_heads": 2', '"num_attention_heads": 4')
+    again = changed("config.json", '"transformers_version": "', '"transformers_version": "9.')
+    assert same_model(name, again)
+    for other in (swapped, heads):
+        assert not same_model(name, other)
+        extract_texts(["mia"], tmp_path / "store", load_text_encoder(str(folder)), quiet)
+        with pytest.raises(InputError, match="contains features of"):
+            extract_texts(["mia"], tmp_path / "store", load_text_encoder(other), quiet)
+    digests = name.partition("@")[2]
+    with pytest.raises(
+        InputError, match=r"the configuration, tokenizer or preparation of images in .* are others"
+    ):
+        load_text_encoder(swapped.partition("@")[0] + f"@{digests}")
 
 
 def test_a_moved_folder_is_found_by_name_and_checked(
@@ -276,7 +306,7 @@ def test_a_moved_folder_is_found_by_name_and_checked(
         load_text_encoder(name)
     monkeypatch.chdir(tmp_path / "new")
     moved = load_text_encoder(name)
-    assert moved.name == f"{tmp_path / 'new' / 'bert'}@{name[-12:]}"
+    assert moved.name == f"{tmp_path / 'new' / 'bert'}@{name.partition('@')[2]}"
     shutil.rmtree(tmp_path / "new" / "bert")
     with_weights(folder, tmp_path / "new" / "bert", lambda w: {key: value + 1 for key, value in w.items()})
     with pytest.raises(InputError, match=r"the weights in .*new/bert are others now"):

@@ -60,3 +60,13 @@ def test_the_packaged_glove_places_similar_words_together() -> None:
     pytest.importorskip("pyarrow")
     king, queen, car = load_text_encoder("glove").encode(["king queen car"])[0]
     assert king @ queen / np.linalg.norm(queen) > king @ car / np.linalg.norm(car)
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf", "1e6", "-70000", "1e300"])
+def test_numbers_that_features_cannot_hold_are_refused_with_their_line(tmp_path: Path, number: str) -> None:
+    path = tmp_path / "glove.txt"
+    path.write_text(f"mia 1 2\nguitar {number} 5\n")
+    with pytest.raises(
+        InputError, match=r"glove\.txt, line 2: the vector of 'guitar' contains NaN or values"
+    ):
+        load_text_encoder(str(path))

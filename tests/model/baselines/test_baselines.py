@@ -46,7 +46,7 @@ def test_a_small_batch_is_overfitted(name: str) -> None:
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
     totals = []
     for _ in range(60):
-        losses, _ = training_losses(model, batch, LossWeights())
+        losses, _ = training_losses(model, [batch], LossWeights())
         optimizer.zero_grad()
         losses.total.backward()
         optimizer.step()
@@ -64,7 +64,7 @@ def test_a_small_batch_is_overfitted(name: str) -> None:
 @systems
 def test_every_weight_learns(name: str) -> None:
     model = make_model(name).train()
-    training_losses(model, make_batch(), LossWeights())[0].total.backward()
+    training_losses(model, [make_batch()], LossWeights())[0].total.backward()
     still = [n for n, p in model.named_parameters() if p.grad is None or not p.grad.isfinite().all()]
     assert still == []
 

@@ -6,6 +6,7 @@ import pytest
 
 from samples.baselines import make_batch, make_model
 from stage.model.baselines.multi_task import MultiTask
+from stage.model.build import training_losses
 from stage.model.losses import LossWeights
 
 
@@ -14,12 +15,13 @@ def test_the_alignment_loss_fades() -> None:
     assert isinstance(model, MultiTask)
 
     def alignment() -> float:
-        losses, _ = model.losses(batch, LossWeights(span=0.0))
+        losses, _ = training_losses(model, [batch], LossWeights(span=0.0))
         return (losses.total - losses.answer).item()
 
     first = alignment()
-    model.questions_seen.fill_(model.config.alignment_questions // 2)
     assert first > 0
+    assert alignment() == pytest.approx(first, rel=1e-3)  # dropout is 0: only steps count
+    model.after_step(model.config.alignment_questions // 2)
     assert alignment() == pytest.approx(first / 2, rel=1e-3)
-    model.questions_seen.fill_(model.config.alignment_questions)
+    model.after_step(model.config.alignment_questions)
     assert alignment() == 0

@@ -147,6 +147,9 @@ def test_only_stage_is_exported_and_only_once(
         export_model(other, tmp_path / "out")
     with pytest.raises(InputError, match="exported already"):
         export_model(after, tmp_path / "out")
+    longer = replace(before, limits=before.limits.model_copy(update={"subtitle_words": 501}))
+    with pytest.raises(InputError, match="reads up to 501 subtitle words, and an exported model up to 500"):
+        export_model(longer, tmp_path / "out")
     assert not any(tmp_path.iterdir())
 
 

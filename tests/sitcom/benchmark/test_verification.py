@@ -12,9 +12,10 @@ import pytest
 
 from samples.published import change
 from stage.errors import InputError
+from stage.sitcom import episodes
 from stage.sitcom.benchmark.splits import PublishedSplit
 from stage.sitcom.benchmark.verification import differences, split_in
-from stage.sitcom.episodes import write_film
+from stage.sitcom.episodes import video_frame_count, video_frames, write_film
 from stage.sitcom.screenplay import Screenplay, episode_seed, write_screenplay
 
 NAME = "sitcom_val_7_00000"
@@ -95,7 +96,40 @@ def test_damaged_films_and_films_of_other_episodes_are_reported(
 
     write_film(film, Screenplay(tuple(replace(beat, actors=()) for beat in play.beats)))
     (problem,) = reported()
-    assert "does not show the drawn image in its middle" in problem
+    assert f"does not show the drawn image in {video_frame_count(play)} of" in problem
+
+
+@pytest.mark.parametrize("at", [(0, 0, 0), (100, 293, 147), (-1, 580, 300)])
+def test_a_square_in_one_frame_is_reported(
+    sitcom_copy: Path,
+    reported: Callable[[], list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    at: tuple[int, int, int],
+) -> None:
+    images = list(video_frames(write_screenplay(episode_seed("val", 7, 0))))
+    frame, left, top = at[0] % len(images), *at[1:]
+    images[frame] = images[frame].copy()
+    images[frame][top : top + 60, left : left + 60] = (200, 0, 0)
+    with monkeypatch.context() as drawing:
+        drawing.setattr(episodes, "video_frames", lambda play: iter(images))
+        write_film(sitcom_copy / "episodes" / f"{NAME}.mp4", write_screenplay(episode_seed("val", 7, 0)))
+    (problem,) = reported()
+    assert problem.startswith(
+        f"episodes/{NAME}.mp4: does not show the drawn image in 1 of {len(images)} frames"
+    )
+    assert f"at {frame / 6:.1f} s" in problem
+
+
+def test_a_film_of_another_encoder_is_as_published(
+    sitcom_copy: Path, reported: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other settings change pixels by more than other builds of the same encoder do."""
+    film, play = sitcom_copy / "episodes" / f"{NAME}.mp4", write_screenplay(episode_seed("val", 7, 0))
+    published = film.read_bytes()
+    monkeypatch.setattr(episodes, "ENCODING", {"crf": "26", "preset": "ultrafast", "threads": "1"})
+    write_film(film, play)
+    assert film.read_bytes() != published
+    assert reported() == []
 
 
 @pytest.mark.parametrize("content", ["[]", "3", "{", '{"questions": {}}', '{"split": ["val"], "seed": null}'])

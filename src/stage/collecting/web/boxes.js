@@ -1,48 +1,44 @@
-// Boxes
+// Boxes. While a concept is to be drawn, a drag draws it wherever it starts; boxes on the frame can only be selected.
 
 const svg = $("boxes");
 const scale = () => task.width / Math.max(1, svg.getBoundingClientRect().width);  // film pixels per screen pixel
+
+const current = () => question().concepts[concept];
+const isDrawing = () => step === "where" && current() !== undefined && (picked || !isMarked(frame, current().label));
+
+/** The concept that a drag outside the selected box draws, if any. */
+const wanted = () => isDrawing() ? current() : question().concepts.find(c => !isMarked(frame, c.label));
 
 function pointAt(event) {
   const bounds = svg.getBoundingClientRect();
   return [(event.clientX - bounds.left) * scale(), (event.clientY - bounds.top) * scale()];
 }
 
-/** A box between two corners in any order, in whole pixels, within the frame. */
-function between([x0, y0], [x1, y1], label) {
-  const [left, right] = [Math.min(x0, x1), Math.max(x0, x1)].map(x => clamp(Math.round(x), 0, task.width));
-  const [top, bottom] = [Math.min(y0, y1), Math.max(y0, y1)].map(y => clamp(Math.round(y), 0, task.height));
-  return { label, left, top, width: right - left, height: bottom - top };
-}
-
-const moved = (box, dx, dy) => ({
-  ...box,
-  left: clamp(Math.round(box.left + dx), 0, task.width - box.width),
-  top: clamp(Math.round(box.top + dy), 0, task.height - box.height),
-});
-
 function add(box) {
-  change(() => {
-    const here = ownMarks(frame);
+  changeFrame(here => {
     here.absent = here.absent.filter(label => label !== box.label);
     chosen = here.boxes.push(box) - 1;
-    concept = firstOpen();
+    pick(firstOpen());
   });
 }
 
 function replaceChosen(box) {
-  if (box.width > 0 && box.height > 0) change(() => { ownMarks(frame).boxes[chosen] = box; });
+  if (chosen !== null && box.width > 0 && box.height > 0)
+    changeFrame(here => { if (chosen !== null) here.boxes[chosen] = box; });
   else show();
 }
 
 function deleteChosen() {
   if (chosen === null) return;
-  change(() => { ownMarks(frame).boxes.splice(chosen, 1); chosen = null; concept = firstOpen(); });
+  changeFrame(here => {
+    if (chosen !== null) here.boxes.splice(chosen, 1);
+    chosen = null;
+    pick(firstOpen());
+  });
 }
 
 function toggleAbsent(label) {
-  change(() => {
-    const here = ownMarks(frame);
+  changeFrame(here => {
     const was = here.absent.includes(label);
     here.absent = here.absent.filter(other => other !== label);
     if (!was) {
@@ -50,7 +46,7 @@ function toggleAbsent(label) {
       here.boxes = here.boxes.filter(box => box.label !== label);
     }
     chosen = null;
-    concept = firstOpen();
+    pick(firstOpen());
   });
 }
 
@@ -62,84 +58,71 @@ function before() {
 function copyBefore() {
   const from = before();
   if (from === undefined) return;
-  change(() => {
-    const here = ownMarks(frame), there = marks(from);
+  changeFrame(here => {
+    const there = marks(from);
     const open = question().concepts.map(c => c.label).filter(label => !isMarked(frame, label));
-    here.boxes.push(...there.boxes.filter(box => open.includes(box.label)).map(box => ({ ...box })));
+    here.boxes.push(...copied(there.boxes.filter(box => open.includes(box.label))));
     here.absent.push(...there.absent.filter(label => open.includes(label)));
-    concept = firstOpen();
+    pick(firstOpen());
   });
-}
-
-/** Follow a pointer from press to release: `draw` previews the result, `finish` applies it. */
-function follow(element, event, draw, finish) {
-  event.preventDefault();
-  event.stopPropagation();
-  const from = pointAt(event);
-  element.setPointerCapture(event.pointerId);
-  const move = e => draw(from, pointAt(e));
-  const stop = e => {
-    element.removeEventListener("pointermove", move);
-    element.removeEventListener("pointerup", stop);
-    element.removeEventListener("pointercancel", stop);
-    const to = pointAt(e);
-    const far = Math.max(Math.abs(to[0] - from[0]), Math.abs(to[1] - from[1])) > SHORTEST_DRAG * scale();
-    if (e.type === "pointercancel") show();
-    else finish(from, to, far);
-  };
-  element.addEventListener("pointermove", move);
-  element.addEventListener("pointerup", stop);
-  element.addEventListener("pointercancel", stop);
-}
-
-svg.addEventListener("pointerdown", event => {
-  if (step !== "where" || event.button !== 0) return;
-  const grip = event.target.closest(".grip");
-  if (grip) return resize(grip, event);
-  const wanted = question().concepts[concept];
-  follow(svg, event,
-    (from, to) => { if (wanted) drawBoxes([...marks(frame).boxes, between(from, to, wanted.label)]); },
-    (from, to, far) => {
-      const box = far && wanted && between(from, to, wanted.label);
-      if (box && box.width && box.height) add(box);
-      else choose(smallestAt(to));
-    });
-});
-
-function resize(grip, event) {
-  const box = marks(frame).boxes[chosen];
-  const fixed = [
-    grip.classList.contains("nw") || grip.classList.contains("sw") ? box.left + box.width : box.left,
-    grip.classList.contains("nw") || grip.classList.contains("ne") ? box.top + box.height : box.top,
-  ];
-  const sized = to => between(fixed, to, box.label);
-  follow(svg, event,
-    (from, to) => drawBoxes(marks(frame).boxes.map((b, i) => i === chosen ? sized(to) : b)),
-    (from, to, far) => far ? replaceChosen(sized(to)) : show());
-}
-
-function grab(tag, index, event) {
-  const box = marks(frame).boxes[index];
-  chosen = index;
-  const shifted = (from, to) => moved(box, to[0] - from[0], to[1] - from[1]);
-  // The tag is redrawn while it is dragged, so the frame below it captures the pointer.
-  follow(svg, event,
-    (from, to) => drawBoxes(marks(frame).boxes.map((b, i) => i === index ? shifted(from, to) : b)),
-    (from, to, far) => far ? replaceChosen(shifted(from, to)) : choose(index));
-}
-
-function smallestAt([x, y]) {
-  const hits = marks(frame).boxes.map((box, i) => ({ box, i })).filter(({ box }) =>
-    box.left <= x && x <= box.left + box.width && box.top <= y && y <= box.top + box.height);
-  hits.sort((a, b) => a.box.width * a.box.height - b.box.width * b.box.height);
-  return hits.length ? hits[0].i : null;
 }
 
 function choose(index) {
   chosen = index;
-  if (index !== null) {
-    const label = marks(frame).boxes[index].label;
-    concept = Math.max(0, question().concepts.findIndex(c => c.label === label));
-  }
+  const label = index === null ? null : marks(frame).boxes[index].label;
+  pick(index === null ? firstOpen() : Math.max(0, question().concepts.findIndex(c => c.label === label)));
   show();
 }
+
+/** A press on the frame, or on the tag of a box. */
+function press(event, tagged = null) {
+  if (step !== "where" || event.button !== 0) return;
+  const grip = event.target.closest(".grip");
+  if (grip) resize(grip, event);
+  else if (tagged !== null && !isDrawing()) move(tagged, event);
+  else draw(event, tagged);
+}
+
+function draw(pressed, tagged) {
+  const from = pointAt(pressed), concept = wanted();
+  const drawn = event => between(from, pointAt(event), concept.label, task);
+  follow(svg, pressed, {
+    move: event => { if (concept) drawBoxes([...marks(frame).boxes, drawn(event)]); },
+    finish: (event, far) => {
+      const box = far && concept && drawn(event);
+      if (box && box.width && box.height) add(box);
+      else if (far) show();
+      else choose(tagged ?? smallestAt(marks(frame).boxes, from));
+    },
+  });
+}
+
+function resize(grip, pressed) {
+  const box = marks(frame).boxes[chosen];
+  const fixed = [
+    grip.matches(".nw, .sw") ? box.left + box.width : box.left,
+    grip.matches(".nw, .ne") ? box.top + box.height : box.top,
+  ];
+  const [x, y] = pointAt(pressed);
+  const offset = [2 * box.left + box.width - fixed[0] - x, 2 * box.top + box.height - fixed[1] - y];
+  change(pressed, chosen, event => between(fixed, pointAt(event).map((at, i) => at + offset[i]), box.label, task));
+}
+
+function move(index, pressed) {
+  const box = marks(frame).boxes[index], [x, y] = pointAt(pressed);
+  chosen = index;
+  change(pressed, index, event => {
+    const to = pointAt(event);
+    return shifted(box, to[0] - x, to[1] - y, task);
+  });
+}
+
+/** Change a box by dragging. Its tag and grips are redrawn meanwhile, so the frame below them captures the pointer. */
+function change(pressed, index, changed) {
+  follow(svg, pressed, {
+    move: event => drawBoxes(marks(frame).boxes.map((b, i) => i === index ? changed(event) : b)),
+    finish: (event, far) => far ? replaceChosen(changed(event)) : choose(index),
+  });
+}
+
+svg.addEventListener("pointerdown", event => press(event));

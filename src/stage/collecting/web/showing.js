@@ -20,24 +20,25 @@ const percent = (part, whole) => `${(100 * part / whole).toFixed(3)}%`;
 const colourOf = label => `c${(question().concepts.find(c => c.label === label) || { colour: 0 }).colour}`;
 
 function drawBoxes(boxes) {
+  const grips = !isDrawing();
   svg.replaceChildren();
   $("tags").replaceChildren();
   boxes.forEach((box, index) => {
     const { left: x, top: y, width, height } = box;
-    const current = index === chosen ? " chosen" : "";
-    const group = element("g", { class: `box ${colourOf(box.label)}${current}` },
+    const selected = index === chosen ? " chosen" : "";
+    const group = element("g", { class: `box ${colourOf(box.label)}${selected}` },
       ...["halo", "line"].map(kind => element("rect", { class: kind, x, y, width, height })));
-    if (current) {
+    if (selected && grips) {
       for (const [name, cx, cy] of [["nw", x, y], ["ne", x + width, y], ["sw", x, y + height], ["se", x + width, y + height]]) {
         group.append(element("circle", { class: "corner", cx, cy, r: 5 * scale() }),
           element("circle", { class: `grip ${name}`, cx, cy, r: 12 * scale() }));
       }
     }
     svg.append(group);
-    const tag = element("span", { class: `tag ${colourOf(box.label)}${current}${y > 22 * scale() ? " above" : ""}` }, box.label);
+    const tag = element("span", { class: `tag ${colourOf(box.label)}${selected}${y > 22 * scale() ? " above" : ""}` }, box.label);
     tag.style.left = percent(clamp(x, 0, task.width), task.width);
     tag.style.top = percent(y, task.height);
-    tag.addEventListener("pointerdown", event => grab(tag, index, event));
+    tag.addEventListener("pointerdown", event => press(event, index));
     $("tags").append(tag);
   });
 }
@@ -47,7 +48,7 @@ function showPicture() {
   $("picture").alt = `The film at ${secondsOf(frame).toFixed(1)} seconds`;
   const numbers = listed();
   const at = numbers.indexOf(frame);
-  $("time").textContent = step === "when" ? `${secondsOf(frame).toFixed(1)} s of ${task.duration.toFixed(1)} s`
+  $("time").textContent = step === "when" ? `${secondsOf(frame).toFixed(1)} s of ${inSeconds(task.duration)}`
     : `frame ${at + 1} of ${numbers.length}, at ${secondsOf(frame).toFixed(1)} s`;
   $("back").disabled = at <= 0;
   $("on").disabled = at + 1 >= numbers.length;
@@ -71,13 +72,15 @@ function showSubtitles() {
 }
 
 function showSpan() {
-  const [start, end] = workOn().span;
-  const given = question().span;
-  $("start").value = tenth(start);
-  $("end").value = tenth(end);
-  $("start").max = $("end").max = task.duration;
-  $("given").textContent = given ? `Original span: ${tenth(given[0])} to ${tenth(given[1])} s (dashed).` : "There is no original span.";
+  const [start, end] = spanShown();
+  const given = question().span, { replaced } = workOn();
+  for (const [name, time] of [["start", start], ["end", end]]) if (!unfinished.has(name)) $(name).value = tenth(time);
+  const beyond = exceeds(given, task.duration) ? ` It reaches beyond the film of ${inSeconds(task.duration)}.` : "";
+  $("given").textContent = given ? `Original span: ${spanText(given)} (dashed).${beyond}` : "There is no original span.";
   $("as-given").hidden = !given;
+  $("replaced").hidden = !replaced;
+  if (replaced) $("replaced-text").textContent = replacedText(replaced, workOn());
+  $("own-span").hidden = !replaced || isSame(replaced.span, workOn().span);
   const place = (id, from, to) => {
     $(id).style.left = percent(from, task.duration);
     $(id).style.width = percent(Math.max(0, to - from), task.duration);
@@ -93,14 +96,16 @@ function showSpan() {
   }
 }
 
+const thumbs = {};  // made once: decoding all of them for each change would be slow
+
 function showStrip() {
-  const [start, end] = workOn().span;
+  const [start, end] = spanShown();
   const given = question().span;
   const inside = (span, time) => span && span[0] <= time && time <= span[1];
   const items = listed().map(number => {
     const time = secondsOf(number);
     const link = element("a", { href: "#work", "aria-current": number === frame, tabindex: number === frame ? 0 : -1 },
-      element("img", { class: "thumb", src: task.pictures[number], alt: "", draggable: "false" }),
+      thumbs[number] ||= element("img", { class: "thumb", src: task.pictures[number], alt: "", draggable: "false" }),
       element("span", { class: "under" }, `${time.toFixed(1)} s`, step === "where" ? dots(number) : ""));
     link.addEventListener("click", event => { event.preventDefault(); goTo(number); });
     const lit = step === "when" ? inside([start, end], time) : frameDone(number);
@@ -128,42 +133,43 @@ function showConcepts() {
     const count = boxes.filter(box => box.label === c.label).length;
     const gone = absent.includes(c.label);
     const state = gone ? "" : count ? `${count} box${count > 1 ? "es" : ""}` : "to do";
-    const pick = element("button", { type: "button", class: "pick", "aria-pressed": i === concept },
+    const choice = element("button", { type: "button", class: "pick", "aria-pressed": i === concept },
       element("span", { class: "missing" }, i < 9 ? String(i + 1) : ""), element("span", { class: "name" }, c.label), element("span", { class: "state" }, state));
-    pick.addEventListener("click", () => { concept = i; chosen = null; show(); });
+    choice.addEventListener("click", () => { chosen = null; pick(i, true); show(); });
     const toggle = element("button", { type: "button", class: "absent", "aria-pressed": gone }, "not visible", i === concept ? element("kbd", {}, "X") : "");
     toggle.addEventListener("click", () => toggleAbsent(c.label));
-    return element("li", { class: `c${c.colour}` }, pick, toggle);
+    return element("li", { class: `c${c.colour}` }, choice, toggle);
   }));
-  const wanted = question().concepts[concept];
   const all = frameDone(frame);
-  $("to-do").textContent = !wanted ? "This question mentions nothing visible: no boxes are needed."
-    : all ? "This frame is finished. Drag a box by its label to move it, or by its corners to resize it."
-    : `Drag a tight box around “${wanted.label}”, or mark it as not visible here.`;
+  document.body.classList.toggle("placing", isDrawing());
+  $("to-do").textContent = whatToDo(all, boxes.length);
   $("copy").disabled = before() === undefined || all;
   $("undo").disabled = !past.length;
   $("delete").disabled = chosen === null;
-  showForward(all);
+  const { label, act } = following();
+  $("forward").replaceChildren(label, " ", element("kbd", {}, "Enter"));
+  $("forward").disabled = !act;
+  $("forward").classList.toggle("quiet", !all);
 }
 
-function showForward(all) {
-  const numbers = framesToMark();
-  const finished = questionDone(question());
-  const more = numbers.indexOf(frame) + 1 < numbers.length;
-  const other = numbers.some(number => number !== frame && !frameDone(number));
-  const last = work.at + 1 === task.questions.length;
-  const label = more ? "Next frame" : finished ? (last ? "Last question: save below" : "Next question") : other ? "Go to an unfinished frame" : "Mark all words first";
-  $("forward").replaceChildren(label, element("kbd", {}, "Enter"));
-  $("forward").disabled = !more && (finished ? last : !other);
-  $("forward").classList.toggle("quiet", !all);
+function whatToDo(all, boxes) {
+  if (!current()) return "This question mentions nothing visible: no boxes are needed.";
+  if (isDrawing()) {
+    const another = isMarked(frame, current().label) ? "another" : "a tight";
+    return `Drag ${another} box around “${current().label}”, or mark it as not visible here.${boxes ? " Tap a box to change it." : ""}`;
+  }
+  const adjust = chosen === null ? "Tap a box to change it" : "Drag the selected box by its label to move it, by a corner to resize it";
+  if (all) return `This frame is finished. ${adjust}; select a word to draw another box of it.`;
+  return `${adjust}. Drag elsewhere to draw “${wanted().label}”.`;
 }
 
 function showIndex() {
   renew($("index"), task.questions.map((q, i) => {
     const numbers = framesToMark(q);
     const ready = numbers.filter(number => frameDone(number, q)).length;
-    const state = questionDone(q) ? "done" : workOn(q).confirmed ? `${ready} of ${numbers.length} frames` : "to do";
-    const link = element("a", { href: "#work", "aria-current": i === work.at },
+    const state = questionDone(q) ? "done" : workOn(q).confirmed ? `${ready} of ${counted(numbers.length, "frame")}`
+      : workOn(q).replaced ? "check again" : "to do";
+    const link = element("a", { href: "#work", "aria-current": i === at },
       element("span", { class: "number" }, String(i + 1)), element("span", { class: "asked" }, q.question),
       element("span", { class: `state ${state}` }, state));
     link.addEventListener("click", event => { event.preventDefault(); ask(i); });
@@ -171,22 +177,35 @@ function showIndex() {
   }));
   const count = task.questions.filter(questionDone).length;
   $("progress").textContent = `${count} of ${task.questions.length} done`;
-  $("save").disabled = !task.questions.some(q => workOn(q).confirmed);
+}
+
+const otherWork = findOtherWork();
+
+/** What the annotator should know before the work: changed questions, and work that this page can't show. */
+function showNotice() {
+  const again = task.questions.filter(q => workOn(q).replaced).length;
+  const notices = [
+    again ? `${counted(again, "question")} changed since you worked here: check ${again === 1 ? "it" : "them"} again.` : "",
+    otherWork ? "This browser also has work on a clip of this name in another length or size, or from an earlier version of this page; it is not shown here." : "",
+  ].filter(Boolean);
+  $("notice").hidden = !notices.length;
+  $("notice").replaceChildren(...notices.map(text => element("li", {}, text)));
 }
 
 function show() {
   if (!listed().includes(frame)) frame = nearest(listed(), secondsOf(frame));
   document.body.classList.toggle("drawing", step === "where");
   const q = question();
-  $("number").textContent = `Question ${work.at + 1} of ${task.questions.length}`;
+  $("number").textContent = `Question ${at + 1} of ${task.questions.length}`;
   $("question").textContent = q.question;
   $("answer").textContent = q.answer;
   $("when").setAttribute("aria-pressed", step === "when");
   $("where").setAttribute("aria-pressed", step === "where");
   $("when-panel").hidden = step !== "when";
   $("where-panel").hidden = step !== "where";
-  $("previous").disabled = work.at === 0;
-  $("next").disabled = work.at + 1 === task.questions.length;
+  $("previous").disabled = at === 0;
+  $("next").disabled = at + 1 === task.questions.length;
+  showNotice();
   showIndex();
   showPicture();
   showSubtitles();

@@ -1,108 +1,86 @@
-// Navigation
-
-function goTo(number) {
-  frame = number;
-  chosen = null;
-  concept = firstOpen();
-  keep();
-  show();
-}
-
-function firstOpen() {
-  const open = question().concepts.findIndex(c => !isMarked(frame, c.label));
-  return open < 0 ? Math.min(concept, Math.max(0, question().concepts.length - 1)) : open;
-}
-
-const listed = () => step === "when" ? shown : framesToMark();
-const nearest = (numbers, time) => numbers.reduce((a, b) => Math.abs(secondsOf(b) - time) < Math.abs(secondsOf(a) - time) ? b : a);
-
-function turn(by) {
-  const numbers = listed();
-  const to = numbers.indexOf(frame) + by;
-  if (numbers[to] !== undefined) goTo(numbers[to]);
-}
-
-function ask(at) {
-  if (!task.questions[at]) return;
-  past.length = 0;
-  work.at = at;
-  concept = 0;
-  enter(workOn().confirmed ? "where" : "when");
-  $("work").scrollIntoView();
-}
-
-function enter(next) {
-  step = next;
-  const open = step === "where" && framesToMark().find(number => !frameDone(number));
-  const from = workOn().span[0];
-  goTo(open || (step === "where" ? framesToMark()[0] : shown.find(number => secondsOf(number) >= from) || nearest(shown, from)));
-}
-
-function confirmSpan() {
-  change(() => { workOn().confirmed = true; });
-  enter("where");
-}
-
-function advance() {
-  if (step === "when") return confirmSpan();
-  const numbers = framesToMark();
-  const after = numbers[numbers.indexOf(frame) + 1];
-  const open = numbers.find(number => !frameDone(number));
-  if (after !== undefined) goTo(after);
-  else if (open !== undefined && open !== frame) goTo(open);
-  else if (questionDone(question()) && work.at + 1 < task.questions.length) ask(work.at + 1);
-}
-
 // Spans
 
-function setSpan(which, time) {
-  if (!Number.isFinite(time)) return;
-  const span = workOn().span;
-  span[which] = which === 0 ? clamp(tenth(time), 0, span[1] - SHORTEST_SPAN) : clamp(tenth(time), span[0] + SHORTEST_SPAN, task.duration);
-  span[which] = Math.round(span[which] * 1000) / 1000;
+let held = null;  // the span while one of its ends is dragged
+const unfinished = new Set();  // the fields that somebody is typing in
+const spanShown = () => held || workOn().span;
+
+/** Say what became of a time that was typed or chosen. */
+function noted(text) {
+  $("span-note").textContent = text;
 }
 
-// Rounded outwards, so that the frame itself is in the span. If the span would become empty, its other end follows.
-const startHere = () => change(() => {
-  const time = Math.floor(secondsOf(frame) * 10) / 10;
-  if (time >= workOn().span[1]) setSpan(1, time + 1);
-  setSpan(0, time);
-});
-const endHere = () => change(() => {
-  const time = Math.ceil(secondsOf(frame) * 10) / 10;
-  if (time <= workOn().span[0]) setSpan(0, time - 1);
-  setSpan(1, time);
-});
+function setEnd(which, time) {
+  const { span, said } = withEnd(workOn().span, which, time, task.duration);
+  changeSpan(draft => { draft.span = span; });
+  noted(said);
+}
 
+// Rounded outwards, so that the frame itself is in the span.
+const startHere = () => setEnd(0, Math.floor(secondsOf(frame) * 10) / 10);
+const endHere = () => setEnd(1, Math.min(task.duration, Math.ceil(secondsOf(frame) * 10) / 10));
+
+function typed(which, input) {
+  unfinished.delete(input.id);
+  const time = input.valueAsNumber;
+  if (Number.isFinite(time)) {
+    frame = nearest(shown, time);
+    return setEnd(which, time);
+  }
+  show();
+  noted("Type a time in seconds, such as 12.5.");
+}
+
+/** The time under a pointer; before 0 or after the film's end, if it is beside the timeline. */
 function timeAt(event) {
   const bounds = $("line").getBoundingClientRect();
-  return clamp((event.clientX - bounds.left) / bounds.width, 0, 1) * task.duration;
+  return (event.clientX - bounds.left) / bounds.width * task.duration;
+}
+
+function holdEnd(handle, which, pressed) {
+  if (pressed.button !== 0) return;
+  handle.focus();
+  const offset = workOn().span[which] - timeAt(pressed);  // the handle stays under the finger where it was gripped
+  const moveTo = event => {
+    held = heldEnd(workOn().span, which, timeAt(event) + offset, task.duration);
+    frame = nearest(shown, held[which]);
+    show();
+  };
+  follow(handle, pressed, {
+    move: moveTo,
+    finish: () => {
+      const span = held;
+      held = null;
+      if (span) changeSpan(draft => { draft.span = span; });
+      noted("");
+    },
+    cancel: () => { held = null; show(); },
+  });
 }
 
 ["start", "end"].forEach((name, which) => {
   const handle = $(`handle-${name}`);
-  handle.addEventListener("pointerdown", event => {
-    event.preventDefault();
-    event.stopPropagation();
-    handle.focus();
-    handle.setPointerCapture(event.pointerId);
-    past.push(JSON.stringify(work));
-  });
-  handle.addEventListener("pointermove", event => {
-    if (!handle.hasPointerCapture(event.pointerId)) return;
-    setSpan(which, timeAt(event));
-    frame = nearest(shown, workOn().span[which]);
-    show();
-  });
-  handle.addEventListener("pointerup", keep);
+  handle.addEventListener("pointerdown", event => holdEnd(handle, which, event));
   handle.addEventListener("keydown", event => {
     const by = { ArrowLeft: -0.1, ArrowRight: 0.1, PageDown: -1, PageUp: 1 }[event.key];
     if (by === undefined) return;
     event.preventDefault();
     event.stopPropagation();
-    change(() => { setSpan(which, workOn().span[which] + by); frame = nearest(shown, workOn().span[which]); });
+    frame = nearest(shown, heldEnd(workOn().span, which, workOn().span[which] + by, task.duration)[which]);
+    changeSpan(draft => { draft.span = heldEnd(draft.span, which, draft.span[which] + by, task.duration); });
   });
-  $(name).addEventListener("change", () => change(() => setSpan(which, $(name).valueAsNumber)));
+  $(name).addEventListener("input", () => unfinished.add(name));
+  $(name).addEventListener("change", event => typed(which, event.target));
+  $(name).addEventListener("blur", () => unfinished.delete(name));
 });
-$("line").addEventListener("click", event => { if (!event.target.classList.contains("handle")) goTo(nearest(listed(), timeAt(event))); });
-$("as-given").addEventListener("click", () => change(() => { workOn().span = initialWork().questions[question().qid].span; }));
+$("line").addEventListener("click", event => {
+  if (!event.target.classList.contains("handle")) goTo(nearest(listed(), clamp(timeAt(event), 0, task.duration)));
+});
+
+function restoreSpan() {
+  changeSpan(draft => { draft.span = fittedSpan(question().span, task.duration); });
+  noted("");
+}
+
+function takeOwnSpan() {
+  changeSpan(draft => { draft.span = fittedSpan(draft.replaced.span, task.duration); });
+}

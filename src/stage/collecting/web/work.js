@@ -1,32 +1,21 @@
-"use strict";
+// The annotator's work: a draft for each question, stored in the browser under a key of its own, so that two tabs of
+// the page don't overwrite each other's questions. A draft has the question as it was given, the span, whether it is
+// confirmed, and for each numbered frame the boxes (in pixels of the film at its own size) and the absent concepts
+// (those that are not visible).
+
 const task = JSON.parse(document.getElementById("task").textContent);
 const $ = id => document.getElementById(id);
 const KEY = `stage-collect:${task.clip}:${task.key}`;
 const shown = Object.keys(task.pictures).map(Number).sort((a, b) => a - b);
 const secondsOf = frame => frame / task.rate;
-const tenth = time => Math.round(time * 10) / 10;
-const clamp = (value, least, most) => Math.min(most, Math.max(least, value));
-const SHORTEST_DRAG = 4;  // screen pixels: anything shorter is a click
-const SHORTEST_SPAN = 0.1;  // seconds
 
-// The annotator's work. For each question: its span, whether it is confirmed, and for each numbered frame the boxes
-// (in pixels of the film at its own size) and the absent concepts (those that are not visible).
-let work = initialWork();
-let step = "when", frame = shown[0], concept = 0, chosen = null;
-const past = [];
+const drafts = {};  // by qid
+const unstored = new Set();  // what the browser refused to store
+const past = [];  // what can be undone of this question: where it was done, and how to restore what was there
+let at = 0, step = "when", frame = shown[0], concept = 0, picked = false, chosen = null;
 
-function initialWork() {
-  const questions = {};
-  for (const q of task.questions) {
-    const [start, end] = q.span || [0, task.duration];
-    const from = clamp(start, 0, task.duration - SHORTEST_SPAN);
-    questions[q.qid] = { span: [from, clamp(end, from + SHORTEST_SPAN, task.duration)], confirmed: false, frames: {} };
-  }
-  return { at: 0, questions };
-}
-
-const question = () => task.questions[work.at];
-const workOn = (q = question()) => work.questions[q.qid];
+const question = () => task.questions[at];
+const workOn = (q = question()) => drafts[q.qid];
 const marks = (number, q = question()) => workOn(q).frames[number] || { boxes: [], absent: [] };
 const ownMarks = number => workOn().frames[number] ||= { boxes: [], absent: [] };
 const isMarked = (number, label, q) => {
@@ -34,85 +23,109 @@ const isMarked = (number, label, q) => {
   return absent.includes(label) || boxes.some(box => box.label === label);
 };
 const frameDone = (number, q = question()) => q.concepts.every(c => isMarked(number, c.label, q));
+const framesToMark = (q = question()) => framesWithin(workOn(q).span, q.frames, secondsOf);
 const questionDone = q => workOn(q).confirmed && framesToMark(q).every(number => frameDone(number, q));
 
-/** The frames of the span, one every two seconds; for a span between two of them, the nearest one. */
-function framesToMark(q = question()) {
-  const [start, end] = workOn(q).span;
-  const within = q.frames.filter(number => start <= secondsOf(number) && secondsOf(number) <= end);
-  if (within.length || !q.frames.length) return within;
-  const away = number => Math.abs(secondsOf(number) - (start + end) / 2);
-  return [q.frames.reduce((a, b) => away(b) < away(a) ? b : a)];
-}
+// Storing
 
-// Keeping and saving
-
-function keep() {
+function stored(name) {
   try {
-    localStorage.setItem(KEY, JSON.stringify({ work, step, frame }));
-    $("kept").textContent = "stored in this browser";
-    $("kept").className = "";
+    return JSON.parse(localStorage.getItem(`${KEY}:${name}`));
   } catch {
-    $("kept").textContent = "not stored: save before you close this page";
-    $("kept").className = "failed";
+    return null;  // storage is unavailable, which store() reports
   }
 }
 
-function restore() {
+function store(name, value) {
   try {
-    ({ work, step, frame } = JSON.parse(localStorage.getItem(KEY)));
-    forgetOtherConcepts();
-    return true;
+    localStorage.setItem(`${KEY}:${name}`, JSON.stringify(value));
+    unstored.delete(String(name));
   } catch {
-    return false;  // nothing is stored, or storage is unavailable, which keep() reports
+    unstored.add(String(name));
+  }
+  report(unstored.size ? "not stored: save before you close this page" : "stored in this browser");
+}
+
+const storeView = () => store("view", { at, step, frame });
+
+function report(text) {
+  $("kept").textContent = text;
+  $("kept").className = unstored.size ? "failed" : "";
+}
+
+/** Read a draft anew: another tab may have changed it. */
+function reread(q = question()) {
+  if (unstored.has(String(q.qid))) return;
+  const given = { question: q.question, answer: q.answer, span: q.span, film: task.film };
+  const before = drafts[q.qid], kept = stored(q.qid);
+  if (before && !kept) return;
+  drafts[q.qid] = reconciled(given, q.concepts.map(c => c.label), kept, task.duration);
+  if (q === question() && before && !isSame(before, drafts[q.qid])) {
+    chosen = null;
+    past.length = 0;  // what was undone would be the other tab's
   }
 }
 
-/** The page may have been regenerated since, with fewer concepts. */
-function forgetOtherConcepts() {
-  for (const q of task.questions) {
-    const asked = label => q.concepts.some(c => c.label === label);
-    for (const here of Object.values(workOn(q).frames)) {
-      here.boxes = here.boxes.filter(box => asked(box.label));
-      here.absent = here.absent.filter(asked);
-    }
+function rereadAll() {
+  cancelGesture();
+  task.questions.forEach(reread);
+  if (step === "where" && !workOn().confirmed) step = "when";
+}
+
+addEventListener("storage", event => {
+  if (!event.key || (event.key.startsWith(`${KEY}:`) && !event.key.endsWith(":view"))) { rereadAll(); show(); }
+});
+document.addEventListener("visibilitychange", () => { if (!document.hidden) { rereadAll(); show(); } });
+addEventListener("beforeunload", event => { if (unstored.size) event.preventDefault(); });
+
+/** Whether the browser has drafts of a clip of this name that this page can't use. */
+function findOtherWork() {
+  try {
+    return Object.keys(localStorage).some(key => key.startsWith(`stage-collect:${task.clip}:`) && !key.startsWith(`${KEY}:`));
+  } catch {
+    return false;
   }
 }
 
-addEventListener("beforeunload", event => { if ($("kept").className === "failed") event.preventDefault(); });
+// Changing: every change goes through one of these two, so that it is stored and can be undone.
 
-function save() {
-  const questions = task.questions.filter(q => workOn(q).confirmed).map(q => ({
-    qid: q.qid,
-    span: workOn(q).span,
-    frames: Object.fromEntries(framesToMark(q).filter(number => q.concepts.length && frameDone(number, q)).map(number => [
-      number, { boxes: marks(number, q).boxes, not_visible: marks(number, q).absent },
-    ])),
-    finished: questionDone(q),
-  }));
-  const { format, clip, width, height, frame_count } = task;
-  const text = JSON.stringify({ format, clip, width, height, frame_count, questions });
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([text], { type: "application/json" }));
-  link.download = `${clip}.done.json`;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
-  $("kept").textContent = `saved: ${link.download}`;
-}
-
-/** Every change of the work goes through here, so that it is stored and can be undone. */
-function change(act) {
-  past.push(JSON.stringify(work));
-  act();
-  keep();
+function changeSpan(act) {
+  reread();
+  const { span, confirmed, replaced } = copied(workOn());
+  remember(() => Object.assign(workOn(), { span, confirmed, replaced }));
+  act(workOn());
+  store(question().qid, workOn());
   show();
 }
 
+function changeFrame(act) {
+  const number = frame;
+  reread();
+  const before = copied(workOn().frames[number]);
+  remember(() => {
+    if (before) workOn().frames[number] = before;
+    else delete workOn().frames[number];
+  });
+  act(ownMarks(number));
+  store(question().qid, workOn());
+  show();
+}
+
+function remember(restore) {
+  past.push({ step, frame, restore });
+}
+
+/** Undo the last change of this question, and show the frame that it was made on. */
 function undo() {
-  if (!past.length) return;
-  work = JSON.parse(past.pop());
+  reread();
+  const last = past.pop();
+  if (!last) return show();
+  last.restore();
+  ({ step, frame } = last);
   chosen = null;
-  if (!workOn().confirmed) step = "when";
-  keep();
+  pick(firstOpen());
+  store(question().qid, workOn());
+  storeView();
+  report(`undone at ${inSeconds(secondsOf(frame))}`);
   show();
 }

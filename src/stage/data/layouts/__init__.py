@@ -1,5 +1,5 @@
 """Data set layouts on disk, each read into a `QuestionSet`."""
 
-from stage.data.layouts.registry import open_questions
+from stage.data.layouts.registry import check_places, open_questions
 
-__all__ = ["open_questions"]
+__all__ = ["check_places", "open_questions"]

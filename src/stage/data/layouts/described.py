@@ -13,6 +13,8 @@ on first use and kept in the user's cache folder.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -27,13 +29,16 @@ from stage.data.examples import Limits
 from stage.data.layouts.detections import Detected, detected_from_json
 from stage.data.question_set import QuestionSet
 from stage.errors import InputError
+from stage.features.extraction import encode_texts
 from stage.features.names import PACKAGED_BERT
 from stage.features.protocols import FeatureAttributes, TextEncoder
 from stage.features.regions.visual_concepts import LabelFeatures
 from stage.features.registry import load_text_encoder
 from stage.features.store.cache_folder import cache_folder
+from stage.features.store.clip_file import shown
 from stage.features.store.feature_store import FeatureStore
 from stage.io import read_json
+from stage.media.clip_names import composed
 from stage.types import Array, Clip, Question, Regions
 
 SPLIT, CAPTIONS, DETECTIONS = "split.json", "captions.json", "detections.json.gz"
@@ -57,7 +62,7 @@ def open_questions(path: Path, limits: Limits) -> QuestionSet:
     for part in split.split("+"):
         if part not in by_split:
             raise InputError(f"{root / SPLIT}: has no split {part!r}; it has {', '.join(by_split)}")
-        names |= set(by_split[part])
+        names |= set(map(composed, by_split[part]))
     annotation = next((file for name in ANNOTATIONS if (file := root / name).is_file()), None)
     if annotation is None:
         raise InputError(f"{root}: has no annotation; put the questions there as {ANNOTATIONS[0]}")
@@ -84,7 +89,7 @@ def open_questions(path: Path, limits: Limits) -> QuestionSet:
 def read_annotation(path: Path) -> tuple[list[Question], list[Clip]]:
     """The questions, and the clips with their descriptions as sentences."""
     opened = open_questions(path, Limits())
-    return opened.questions, list(opened.clips.values())
+    return list(opened.questions), list(opened.clips.values())
 
 
 def advice(path: Path) -> str | None:
@@ -107,7 +112,7 @@ def _read_detections(path: Path) -> dict[str, Detected]:
     raw = read_json(path)
     if not isinstance(raw, dict):
         raise InputError(f"{path}: should map clips to their detections")
-    return {name: detected_from_json(entry, f"{path}, clip {name}") for name, entry in raw.items()}
+    return {composed(name): detected_from_json(entry, f"{path}, clip {name}") for name, entry in raw.items()}
 
 
 class DescribedFeatures:
@@ -130,7 +135,7 @@ class DescribedFeatures:
         texts |= {sentence.text for clip in self.clips.values() for sentence in clip.sentences}
         texts |= {label for name in self.clips for labels in self.detections[name].labels for label in labels}
         missing = sorted(text for text in texts if not self.store.has_text(text))
-        self.store.put_texts(dict(zip(missing, encoder.encode(missing), strict=True)))
+        self.store.put_texts(dict(zip(missing, encode_texts(missing, encoder), strict=True)))
 
     def hypotheses(self, question: Question) -> list[Array]:
         return self.store.hypotheses(question)
@@ -139,9 +144,25 @@ class DescribedFeatures:
         return self.store.sentences(clip)
 
     def regions(self, clip: Clip, frames: Iterable[int]) -> Mapping[int, Regions]:
+        """As in `FeatureSource`. The detections give the clip its length, so none of its frames is missing."""
         detected = self.detections[clip.name]
-        count = len(detected.boxes)
-        return {frame: self._regions(detected, frame - 1) for frame in frames if 1 <= frame <= count}
+        wanted = list(frames)
+        if beyond := [frame for frame in wanted if not 1 <= frame <= len(detected.boxes)]:
+            raise InputError(f"clip {clip.name}: has no detections of {shown(beyond)}; add them")
+        return {frame: self._regions(detected, frame - 1) for frame in wanted}
+
+    def all_regions(self, clip: Clip) -> Mapping[int, Regions]:
+        """As in `FeatureSource`."""
+        return self.regions(clip, range(1, len(self.detections[clip.name].boxes) + 1))
+
+    def fingerprint(self, clips: Iterable[str]) -> str:
+        """As in `FeatureSource`: of the attributes and of the clips' detections, from which features are made."""
+        digest = hashlib.sha256(self.attributes.digest.encode())
+        for name in sorted(set(clips)):
+            detected = self.detections[name]
+            digest.update(json.dumps([name, detected.labels]).encode())
+            digest.update(b"".join(boxes.tobytes() for boxes in detected.boxes))
+        return digest.hexdigest()[:32]
 
     def _regions(self, detected: Detected, position: int) -> Regions:
         boxes, labels = detected.boxes[position], detected.labels[position]

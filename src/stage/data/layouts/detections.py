@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from stage.errors import InputError
+from stage.features.store.tensor_file import FileIdentity, check_unchanged
 from stage.types import Array
 
 CHUNK = 1 << 22
@@ -47,28 +48,40 @@ class DetectionFile:
     def __init__(self, path: Path) -> None:
         """Raises InputError if the file can't be read as one JSON object of clips."""
         self.path = path
-        self.byte_ranges = dict(_byte_ranges(path))
+        self.byte_ranges, self._identity = _scanned(path)
         self._parsed = lru_cache(PARSED_CLIPS)(self._read)
 
     def __getstate__(self) -> dict[str, Any]:
         """For worker processes: without the parsed clips."""
-        return {"path": self.path, "byte_ranges": self.byte_ranges}
+        return {"path": self.path, "byte_ranges": self.byte_ranges, "_identity": self._identity}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._parsed = lru_cache(PARSED_CLIPS)(self._read)
 
     def clip(self, name: str) -> Detected:
-        """The detections of a clip. Raises InputError if the file has none, or they can't be read."""
+        """The detections of a clip.
+
+        Raises InputError if the file has none, they can't be read, or the file has changed since it was scanned.
+        """
         if name not in self.byte_ranges:
             raise InputError(f"{self.path}: has no clip {name}")
         return self._parsed(name)
 
     def _read(self, name: str) -> Detected:
         start, end = self.byte_ranges[name]
-        with self.path.open("rb") as file:
-            file.seek(start)
-            return detected_from_json(json.loads(file.read(end - start)), f"{self.path}, clip {name}")
+        try:
+            with self.path.open("rb") as file:
+                file.seek(start)
+                raw = file.read(end - start)
+        except OSError as error:
+            raise InputError(f"{self.path}: can't be read ({error.strerror}); check the path") from None
+        check_unchanged(self.path, self._identity)
+        try:
+            content = json.loads(raw)
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{self.path}, clip {name}: is not JSON ({error}); get the file again") from None
+        return detected_from_json(content, f"{self.path}, clip {name}")
 
 
 def detected_from_json(raw: Any, where: str) -> Detected:
@@ -77,27 +90,37 @@ def detected_from_json(raw: Any, where: str) -> Detected:
     Raises InputError, beginning with `where`, if they can't be read or disagree.
     """
     try:
-        corners = np.array([box for frame in raw["boxes"] for box in frame], np.float32)
+        with np.errstate(over="ignore"):  # what float32 can't hold is found below
+            corners = np.array([box for frame in raw["boxes"] for box in frame], np.float32)
         if corners.size and corners.shape[1:] != (4,):
             raise ValueError(f"boxes are of shape {corners.shape[1:]}, not four corners")
         ends = np.cumsum([len(frame) for frame in raw["boxes"]], dtype=np.int64)
+        if not np.isfinite(corners).all():
+            raise ValueError("a box is not finite")
         boxes = np.split(corners.reshape(-1, 4), ends)[: len(ends)]
         labels = [tuple([intern(str(label)) for label in frame]) for frame in raw["object"]]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{where}: boxes and object can't be read ({error})") from None
     if [len(b) for b in boxes] != [len(names) for names in labels]:
         raise InputError(f"{where}: boxes and labels of a frame differ in number")
     return Detected(boxes, labels)
 
 
-def _byte_ranges(path: Path) -> Iterator[tuple[str, tuple[int, int]]]:
-    """The key of each entry of a JSON object, and where its value starts and ends in the file."""
+def _scanned(path: Path) -> tuple[dict[str, tuple[int, int]], FileIdentity]:
+    """The key of each entry of a JSON object, with the start and end of its value, and which file they are of."""
+    ranges: dict[str, tuple[int, int]] = {}
     try:
         with path.open("rb") as file:
-            yield from _Scanner(file).entries()
+            identity = FileIdentity.of(file.fileno())
+            for key, found in _Scanner(file).entries():
+                if key in ranges:
+                    raise ValueError(f"{key} is there twice")
+                ranges[key] = found
+        check_unchanged(path, identity)
+        return ranges, identity
     except OSError as error:
         raise InputError(f"{path}: can't be read ({error.strerror})") from None
-    except (ValueError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: is not a JSON object of clips, or is incomplete ({error})") from None
 
 
@@ -117,15 +140,25 @@ class _Scanner:
             raise ValueError("it does not begin with {")
         while True:
             key, _, _ = self._value()
+            if not isinstance(key, str):
+                raise ValueError(f"{key} is no name of a clip")
             if self._next()[0] != b":":
                 raise ValueError(f"no value for {key}")
             _, start, end = self._value()
             yield key, (start, end)
             mark = self._next()[0]
             if mark == b"}":
+                self._check_end()
                 return
             if mark != b",":
                 raise ValueError(f"no comma after the value of {key}")
+
+    def _check_end(self) -> None:
+        while not self.buffer.strip():
+            self._take(len(self.buffer))
+            if not self._fill():
+                return
+        raise ValueError("it goes on after its end")
 
     def _fill(self) -> bool:
         more = self.file.read(max(CHUNK, len(self.buffer)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from pathlib import Path
 from typing import Protocol, cast
@@ -38,15 +39,54 @@ def layouts() -> list[Layout]:
     return [cast(Layout, import_module(name)) for name in MODULES]
 
 
-def open_questions(path: Path, limits: Limits) -> QuestionSet:
+def open_questions(path: str | Path, limits: Limits) -> QuestionSet:
     """Open a data set: a data folder, or FOLDER/SPLIT where FOLDER contains the splits of a known layout.
 
     Raises InputError naming what is missing and how to create it.
     """
+    path = Path(path)
+    return _layout_of(path).open_questions(path, limits)
+
+
+def check_places(paths: Iterable[Path]) -> None:
+    """Look whether data sets are there and complete, before any of them is read, or a model is loaded.
+
+    Raises InputError naming all that is missing, of all of them, and how to create it.
+    """
+
+    def check(path: Path) -> None:
+        _layout_of(path)
+        if folder.matches(path):  # the first of the layouts
+            folder.check_files(path, features=True)
+
+    _check_all(check, paths)
+
+
+def check_folders(paths: Iterable[Path]) -> None:
+    """Look whether data folders have all files but features. Raises InputError as `check_places` does."""
+    _check_all(folder.check_files, paths)
+
+
+def _check_all(check: Callable[[Path], None], paths: Iterable[Path]) -> None:
+    problems = []
+    for path in dict.fromkeys(paths):
+        try:
+            check(path)
+        except InputError as error:
+            problems.append(str(error))
+    if problems:
+        raise InputError("; ".join(problems))
+
+
+def _layout_of(path: Path) -> Layout:
+    """The layout that a path has. Raises InputError if it has none."""
     if layout := next((layout for layout in layouts() if layout.matches(path)), None):
-        return layout.open_questions(path, limits)
+        return layout
     if advice := next((advice for layout in layouts() if (advice := layout.advice(path))), None):
         raise InputError(f"{path}: {advice}")
+    if path.is_file() or not (path.exists() or path.parent.exists()):
+        fault = "is a file" if path.is_file() else "no such folder"
+        raise InputError(f"{path}: {fault}; give a data folder, or FOLDER/SPLIT of released features")
     raise InputError(
         f"{path}: has no {folder.QUESTIONS}, and {path.parent} has no split {path.name!r} of released features; "
         f"check the path, or create a data folder with `stage sitcom {path}`"

@@ -1,7 +1,7 @@
 """A run: one system trained with one seed and scored; its folder and result.
 
 OUT/runs/SYSTEM/seed-SEED/
-    run.json      the settings and the test questions
+    run.json      the settings, the test questions, and the fingerprints of all data
     checkpoints, logs, model   as written by `stage train`
     log.txt       the output of the process
     scores.json   the scores on the test questions, written last and atomically
@@ -16,19 +16,39 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from stage.data.fingerprint import DataFingerprint
 from stage.data.layouts import open_questions
 from stage.errors import InputError
 from stage.experiments.systems import SYSTEMS, System, settings_for, text_kind
 from stage.io import read_json, write_json, write_text
 from stage.training.config import DataConfig, RunConfig, load_config, settings_of
-from stage.training.resuming import first_difference
+from stage.training.resuming import Fingerprints, changed_data, first_difference
 
 RUN, SCORES, LOG = "run.json", "scores.json", "log.txt"
 RUNS = "runs"
-NEUTRAL_SETTINGS = frozenset({"output", "data.workers", "training.device"})
+NEUTRAL_SETTINGS = frozenset({"output", "data.workers", "training.device", "training.at_once"})
 """Settings that don't change what is learnt."""
 NEUTRAL_IN_A_COPY = NEUTRAL_SETTINGS | {"data.root", "data.train", "data.val"}
 """For a system that needs certain word vectors: it may have been run on a copy of the data with those."""
+
+
+class RunData(BaseModel):
+    """The fingerprints of the data of a run."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    train: DataFingerprint
+    val: DataFingerprint
+    test: DataFingerprint
+
+    def of_training(self, *, features: bool) -> Fingerprints:
+        """Those of the questions that are learned from. features: with those of the features."""
+        parts = {"data.train": self.train.to_json(), "data.val": self.val.to_json()}
+        omitted = frozenset[str]() if features else {"features"}
+        return {
+            name: {part: value for part, value in fingerprint.items() if part not in omitted}
+            for name, fingerprint in parts.items()
+        }
 
 
 class Run(BaseModel):
@@ -39,6 +59,8 @@ class Run(BaseModel):
     system: str
     config: RunConfig
     test: Path
+    data: RunData | None = None
+    """None if the data can't be opened, and in runs of earlier versions."""
 
     @property
     def folder(self) -> Path:
@@ -73,11 +95,12 @@ def unfinished_runs(
 
     Systems without training have one run; those that need other word vectors than the data's are left out. Raises
     InputError if the configuration or a setting is invalid, data can't be opened, or a folder contains a run with
-    other settings.
+    other settings or on other data.
     """
-    first = load_config(config, settings).training.seed
+    general = load_config(config, settings)
+    first, data = general.training.seed, _data_of(general.data, test)
     runs = [
-        _make_run(config, test, out, SYSTEMS[name], seed, settings)
+        _make_run(config, test, out, SYSTEMS[name], seed, settings, data)
         for seed in range(first, first + seeds)
         for name in systems
         if SYSTEMS[name].trained or seed == first
@@ -89,11 +112,31 @@ def unfinished_runs(
     return [run for run in unfinished if SYSTEMS[run.system].text in (None, available)]
 
 
-def _make_run(config: Path, test: Path, out: Path, system: System, seed: int, settings: Sequence[str]) -> Run:
+def _data_of(data: DataConfig, test: Path) -> RunData | None:
+    """None if anything can't be opened: results can be shown where the data are not."""
+    try:
+        return RunData(
+            train=open_questions(data.path_of(data.train), data.limits).labelled().fingerprint(),
+            val=open_questions(data.path_of(data.val), data.limits).fingerprint(),
+            test=open_questions(test, data.limits).fingerprint(),
+        )
+    except InputError:
+        return None
+
+
+def _make_run(
+    config: Path,
+    test: Path,
+    out: Path,
+    system: System,
+    seed: int,
+    settings: Sequence[str],
+    data: RunData | None,
+) -> Run:
     folder = out / RUNS / system.name / f"seed-{seed}"
     overrides = [*settings_for(system, settings), f"training.seed={seed}"]
     loaded = load_config(config, overrides).model_copy(update={"output": folder})
-    return Run(system=system.name, config=loaded, test=test)
+    return Run(system=system.name, config=loaded, test=test, data=data)
 
 
 def text_encoder_of(run: Run) -> str:
@@ -110,7 +153,7 @@ def text_encoder_of(run: Run) -> str:
 def is_finished(run: Run) -> bool:
     """Whether the run has scores on its test questions.
 
-    Raises InputError if its folder contains a run with other settings.
+    Raises InputError if its folder contains a run with other settings, or that was trained on other data.
     """
     if not (run.folder / RUN).exists():
         return False
@@ -122,7 +165,15 @@ def is_finished(run: Run) -> bool:
         raise InputError(
             f"{run.folder}: was run with other settings ({different}); choose another --out, or remove it"
         )
+    if before.data and run.data:
+        known, now = (data.of_training(features=not in_a_copy) for data in (before.data, run.data))
+        if changed := changed_data(known, now):
+            raise InputError(
+                f"{run.folder}: was run on other data ({changed}); restore them, choose another --out, or remove it"
+            )
     same_test = before.test.absolute() == run.test.absolute()
+    if before.data and run.data and not in_a_copy:
+        same_test &= before.data.test == run.data.test
     return (in_a_copy or same_test) and (run.folder / SCORES).exists()
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from stage.experiments.jobs.runs import LOG, SCORES, Run, is_finished, prepare
 from stage.runtime.hardware import usable_cores
 from stage.types import Progress
+from stage.wording import counted
 
 POLL_SECONDS = 0.5
 
@@ -83,7 +84,7 @@ def _reason(code: int, log: Path) -> str:
 
 
 def _state(run: Run) -> str:
-    return f"{run.name}: {_epochs(run.folder)} of {run.config.training.epochs} epochs"
+    return f"{run.name}: {_epochs(run.folder)} of {counted(run.config.training.epochs, 'epoch')}"
 
 
 def _epochs(folder: Path) -> int:

@@ -37,7 +37,7 @@ def train_and_score(run: Run) -> Result:
     else:
         resumed = (run.folder / "checkpoints").exists()
         start = time.monotonic()
-        model, _ = train(run.config, progress=False)
+        model, _ = train(run.config)
         minutes = None if resumed else (time.monotonic() - start) / 60
     questions = open_questions(run.test, model.limits)
     model.check_features(questions.source.attributes, questions.name)

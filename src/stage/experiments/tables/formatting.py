@@ -12,11 +12,12 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table as TerminalTable
 
+from stage.annotation.statistics import PLOT
 from stage.experiments.jobs.runs import Result
 from stage.experiments.tables.paper import Table
 from stage.experiments.tables.plot import draw
 from stage.experiments.tables.summary import Cell, FilledRow, fill, notes
-from stage.io import write_text
+from stage.io import OutputKind, starts_with, write_text
 
 MISSING = "-"
 PAPER = "paper: "
@@ -33,14 +34,24 @@ class Grid:
     notes: tuple[str, ...]
 
 
+def table_files(table: Table, folder: Path) -> dict[Path, OutputKind]:
+    """The files of a table, in the order of text, values and plot, and what each is."""
+    stem = folder / f"table_{table.name}"
+    return {
+        stem.with_suffix(".md"): OutputKind("a table", lambda path: starts_with(path, r"## .+\n\n\|  \| ")),
+        stem.with_suffix(".csv"): OutputKind("a table", lambda path: starts_with(path, ",".join(FIELDS))),
+        stem.with_suffix(".png"): PLOT,
+    }
+
+
 def write_table(table: Table, results: Sequence[Result], folder: Path) -> Grid:
     """Write FOLDER/table_NAME.md, .csv and .png."""
     filled = fill(table, results)
     grid = _grid(table, filled, notes(table, results))
-    stem = folder / f"table_{table.name}"
-    write_text(stem.with_suffix(".md"), markdown(grid))
-    write_text(stem.with_suffix(".csv"), _csv(table, filled))
-    draw(table, filled, stem.with_suffix(".png"))
+    text, values, plot = table_files(table, folder)
+    write_text(text, markdown(grid))
+    write_text(values, _csv(table, filled))
+    draw(table, filled, plot)
     return grid
 
 

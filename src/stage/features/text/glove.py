@@ -11,6 +11,7 @@ import numpy as np
 
 from stage.annotation.vocabulary import fold_case
 from stage.errors import InputError
+from stage.features.checks import first_unusable
 from stage.features.names import PACKAGED_GLOVE_NAME, name_of_file
 from stage.types import Array
 from stage.wording import counted
@@ -63,13 +64,19 @@ class GloveEncoder:
                 if rows and _has_several_words(numbers, len(rows[0])):  # no text contains such a word
                     continue
                 try:
-                    row = np.array(numbers, np.float32)
+                    with np.errstate(over="ignore"):  # reported below
+                        row = np.array(numbers, np.float32)
                 except ValueError:
                     raise InputError(f"{path}, line {number}: {word!r} must be followed by numbers") from None
                 if not len(row) or (rows and len(row) != len(rows[0])):
                     expected = len(rows[0]) if rows else "one or more"
                     raise InputError(
                         f"{path}, line {number}: has {counted(len(row), 'number')}, not {expected}; is this GloVe?"
+                    )
+                if first_unusable([row]) is not None:
+                    raise InputError(
+                        f"{path}, line {number}: the vector of {word!r} contains NaN or values that float16 can't "
+                        "hold; get the file again"
                     )
                 words.append(word)
                 rows.append(row)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from stage.data.batch import Batch
 from stage.model.config import SystemConfig
-from stage.model.losses import Losses, LossWeights, answer_loss, attention_loss, draw_pairs, span_loss
+from stage.model.losses import LossSums, LossWeights, answer_loss, attention_loss, draw_pairs, span_loss
 from stage.model.outputs import BatchPrediction, ModelOutput
 from stage.model.sequences import MASKED
 from stage.model.span import SpanLogits, best_spans
@@ -39,10 +39,12 @@ class Baseline(nn.Module, ABC):
     def forward(self, batch: Batch) -> Scored:
         """Score the hypotheses of a batch."""
 
-    def losses(self, batch: Batch, weights: LossWeights) -> tuple[Losses, Tensor]:
-        """All losses of a batch with targets that the system can be supervised with, and its answer logits (N, K)."""
-        scored: Scored = self(batch)
-        return losses_of(scored, batch, weights), scored.logits
+    def loss_sums(self, batch: Batch, weights: LossWeights) -> LossSums:
+        """What a batch with targets adds to the losses that the system can be supervised with."""
+        return loss_sums_of(self(batch), batch, weights)
+
+    def after_step(self, questions: int) -> None:
+        """Called after each training step, with its number of questions: the place to schedule a loss."""
 
     def answer(self, batch: Batch) -> BatchPrediction:
         """The answer and its evidence. A system that does not localise returns the whole clip as the span."""
@@ -56,19 +58,19 @@ class Baseline(nn.Module, ABC):
         return BatchPrediction(scored.logits, best_spans(start, end), start, end, output)
 
 
-def losses_of(scored: Scored, batch: Batch, weights: LossWeights) -> Losses:
+def loss_sums_of(scored: Scored, batch: Batch, weights: LossWeights) -> LossSums:
     """Answer, span and attention losses, as STAGE's. What the system does not predict isn't supervised."""
     targets = batch.targets
     if targets is None:
         raise ValueError("a batch without targets can't be trained on")
-    answer = answer_loss(scored.logits, targets.answer, len(batch))
+    answer = answer_loss(scored.logits, targets.answer)
     span = attention = answer.new_zeros(())
     if weights.span and scored.span_logits is not None:
         span = span_loss(scored.span_logits, targets)
     if weights.attention and targets.grounding is not None and scored.region_scores is not None:
         pairs = draw_pairs(scored.region_scores.shape, targets.grounding, targets.answer, batch.region_mask)
         attention = attention_loss(scored.region_scores, pairs)
-    return Losses(answer, span, attention, answer + weights.span * span + weights.attention * attention)
+    return LossSums(answer, span, attention, scored.logits, len(batch))
 
 
 def whole_clip(frame_mask: Tensor, hypotheses: int) -> SpanLogits:

@@ -23,12 +23,12 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from stage.data.batch import Batch
-from stage.model.baselines.baseline import Baseline, Scored, losses_of
+from stage.model.baselines.baseline import Baseline, Scored, loss_sums_of
 from stage.model.baselines.inputs import Embedding, Texts, by_frame, split_hypotheses
 from stage.model.baselines.layers import Recurrent, masked_max, masked_mean
 from stage.model.baselines.two_stream import encode_texts, match
 from stage.model.config import SystemConfig
-from stage.model.losses import Losses, LossWeights
+from stage.model.losses import LossSums, LossWeights
 from stage.model.ops.dropout import Dropout
 from stage.model.sequences import MASKED, PaddedSequences
 from stage.model.span import Scorer, SpanLogits
@@ -73,18 +73,17 @@ class MultiTask(Baseline):
     def forward(self, batch: Batch) -> Scored:
         return self._score(batch, *self._read(batch))
 
-    def losses(self, batch: Batch, weights: LossWeights) -> tuple[Losses, Tensor]:
-        """As for all baselines; the alignment loss is part of the total only."""
+    def loss_sums(self, batch: Batch, weights: LossWeights) -> LossSums:
+        """As for all baselines, and the alignment loss."""
         video, subtitles = self._read(batch)
-        scored = self._score(batch, video, subtitles)
-        losses = losses_of(scored, batch, weights)
+        sums = loss_sums_of(self._score(batch, video, subtitles), batch, weights)
         left = 1 - float(self.questions_seen) / self.config.alignment_questions
-        if self.training:
-            self.questions_seen += len(batch)
-        if left > 0 and self.config.alignment_weight:
-            ratio = left * self.config.alignment_weight
-            losses = replace(losses, total=losses.total + ratio * self._alignment_loss(video, subtitles))
-        return losses, scored.logits
+        if left <= 0 or not self.config.alignment_weight:
+            return sums
+        return replace(sums, own=left * self.config.alignment_weight * self._alignment_loss(video, subtitles))
+
+    def after_step(self, questions: int) -> None:
+        self.questions_seen += questions
 
     def _read(self, batch: Batch) -> tuple[PaddedSequences, PaddedSequences]:
         """Regions and subtitle words of every frame, encoded independently of the question."""
