@@ -7,7 +7,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 TORCH := torch==2.13.0
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test quick docs lowest newest install sitcom clean
+.PHONY: demo test quick fuzz docs lowest newest install sitcom clean
 
 demo: install
 	$(BIN)/stage demo demo
@@ -24,6 +24,12 @@ quick: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest -m "not slow"
+
+# Damaged and hostile files of every kind, made from a seed, are read or refused: minutes, see CONTRIBUTING.md.
+fuzz: SEED ?= 1
+fuzz: INPUTS ?= 200
+fuzz: install
+	$(BIN)/python -m fuzz --seed $(SEED) --inputs $(INPUTS)
 
 # The documentation as a site, in site/. Broken links, anchors and references are errors.
 docs: $(VENV)/docs-installed

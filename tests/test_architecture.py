@@ -12,9 +12,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "stage"
 LAYERS = (
-    {"errors", "types", "geometry", "wording"},
+    {"errors", "types", "geometry", "temporary", "terminal", "wording"},
     {"io", "runtime"},
-    {"media"},
+    {"lock", "media"},
     {"annotation"},
     {"sitcom", "metrics", "page"},
     {"features"},

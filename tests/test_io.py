@@ -17,11 +17,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stage import temporary
 from stage.errors import InputError
 from stage.io import (
     OutputKind,
     check_output,
     check_writable,
+    check_writable_folder,
     read_json,
     starts_with,
     write_bytes,
@@ -135,7 +137,7 @@ def test_an_output_may_replace_one_of_its_kind_and_is_checked_without_changing_a
     (tmp_path / "empty.json").touch()
     for name in ("list.json", "empty.json", "new.JSON", "new/folder/a.json5"):
         check_output(tmp_path / name, LIST, [tmp_path / "read.json"])
-    assert names(tmp_path) == ["empty.json", "list.json", "new"]
+    assert names(tmp_path) == ["empty.json", "list.json"]
     assert read_json(tmp_path / "list.json") == []
 
 
@@ -267,12 +269,48 @@ def test_a_full_disk_is_reported_with_the_file(tmp_path: Path) -> None:
 
 def test_writability_is_checked_without_leaving_anything(tmp_path: Path) -> None:
     check_writable(tmp_path / "new" / "a.txt")
-    assert names(tmp_path / "new") == []
+    check_writable_folder(tmp_path / "new" / "a")
+    assert names(tmp_path) == []
     with pytest.raises(InputError, match="is a folder"):
-        check_writable(tmp_path / "new")
+        check_writable(tmp_path)
     write_text(tmp_path / "file", "")
-    with pytest.raises(InputError, match="choose another place"):
-        check_writable(tmp_path / "file" / "a.txt")
+    with pytest.raises(InputError, match="is a file"):
+        check_writable_folder(tmp_path / "file")
+    for check in (check_writable, check_writable_folder):
+        with pytest.raises(InputError, match="choose another place"):
+            check(tmp_path / "file" / "a.txt")
+    assert names(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize(
+    "name", ["a" * 300, "new/" + "é" * 128, "a\0b", "\ud83d", "loop", "pipe", "/dev/null"]
+)
+def test_what_can_not_be_written_is_known_before_the_work(tmp_path: Path, name: str) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    os.mkfifo(tmp_path / "pipe")
+    path = tmp_path / name
+    for check in (
+        check_writable,
+        check_writable_folder,
+        lambda path: check_output(path, LIST, overwrite=True),
+        lambda path: write_text(path, "content"),
+    ):
+        with pytest.raises(InputError, match=r"written|name of a file"):
+            check(path)
+    assert names(tmp_path) == ["loop", "pipe"]
+    assert not Path("/dev/null").is_file()
+
+
+def test_a_mounted_folder_can_not_be_replaced() -> None:
+    with pytest.raises(InputError, match="a file system is mounted there"):
+        check_writable_folder(Path("/proc"))
+
+
+def test_folders_that_were_made_go_with_what_failed(tmp_path: Path) -> None:
+    for writing in (writing_file, writing_folder, writing_into):
+        with pytest.raises(ValueError, match="half"), writing(tmp_path / "new" / "folder" / "a"):
+            raise ValueError("half of it")
+        assert names(tmp_path) == []
 
 
 def test_a_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:
@@ -316,6 +354,7 @@ def test_the_old_folder_is_moved_back_if_the_new_one_can_not_take_its_name(
         rename(source, target)
 
     monkeypatch.setattr(os, "rename", refuse)
+    monkeypatch.setattr(temporary, "_exchanged", lambda one, other: False)
     refused = pytest.raises(InputError, match=r"folder: can't be written \(Permission denied\)")
     with refused, writing_folder(tmp_path / "folder") as partial:
         (partial / "new").write_text("")
@@ -324,13 +363,27 @@ def test_the_old_folder_is_moved_back_if_the_new_one_can_not_take_its_name(
     assert names(tmp_path / "folder") == ["old"]
 
 
-def test_a_link_to_a_folder_is_followed(tmp_path: Path) -> None:
-    (tmp_path / "real").mkdir()
-    (tmp_path / "link").symlink_to(tmp_path / "real")
-    with writing_folder(tmp_path / "link") as partial:
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_link_is_followed(tmp_path: Path, exists: bool) -> None:
+    """As it is by the shell, whether or not it leads to anything yet; and the check before the work says so."""
+    (tmp_path / "there").mkdir()
+    for name in ("file.json", "folder", "more"):
+        (tmp_path / name).symlink_to(tmp_path / "there" / name)
+    if exists:
+        (tmp_path / "there" / "file.json").write_text("[]")
+        (tmp_path / "there" / "folder").mkdir()
+        (tmp_path / "there" / "more").mkdir()
+    check_output(tmp_path / "file.json", LIST, overwrite=not exists)
+    check_writable_folder(tmp_path / "folder")
+    write_json(tmp_path / "file.json", [1])
+    with writing_folder(tmp_path / "folder") as partial:
         (partial / "a").write_text("")
-    assert (tmp_path / "link").is_symlink()
-    assert names(tmp_path / "real") == ["a"]
+    with writing_into(tmp_path / "more") as partial:
+        (partial / "b").write_text("")
+    assert all((tmp_path / name).is_symlink() for name in ("file.json", "folder", "more"))
+    assert names(tmp_path / "there") == ["file.json", "folder", "more"]
+    assert read_json(tmp_path / "there" / "file.json") == [1]
+    assert (names(tmp_path / "there" / "folder"), names(tmp_path / "there" / "more")) == (["a"], ["b"])
 
 
 def test_files_are_added_to_a_folder_all_or_none(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from stage.commands import INTERRUPTED, installed_version
+from stage.commands import INTERRUPTED, TERMINATED, installed_version
 from stage.errors import INTERRUPTION
 
 WHEN_IMPORTED = """
@@ -26,8 +26,8 @@ class Closing:
     def __del__(self):
         interrupt()
 
-def interrupt():
-    os.kill(os.getpid(), signal.SIGINT)
+def interrupt(number=signal.SIGINT):
+    os.kill(os.getpid(), number)
 
 def fail():
     try:
@@ -65,6 +65,7 @@ def test_the_package_runs_as_a_module() -> None:
         ("stage.commands.ask", "interrupt()"),
         ("numpy", "interrupt()"),
         ("stage.sitcom.episodes", "interrupt()"),
+        ("stage.sitcom.episodes", "interrupt(signal.SIGTERM)"),
         ("numpy", "fail()"),  # as libraries do in their imports
         ("stage.sitcom.episodes", "wait()"),  # a finaliser is interrupted, which Python ignores
         ("stage.sitcom.episodes", "sys.exit(1)"),
@@ -79,12 +80,22 @@ def test_an_interrupt_while_importing_is_one_line(module: str, action: str, tmp_
     if action == "sys.exit(1)":  # without an interrupt, errors stay what they are
         assert (done.returncode, done.stderr) == (1, "")
     else:
-        assert (done.returncode, done.stderr) == (INTERRUPTED, f"{INTERRUPTION}\n")
+        code = TERMINATED if "SIGTERM" in action else INTERRUPTED
+        assert (done.returncode, done.stderr) == (code, f"{INTERRUPTION}\n")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("file", ["sitcom.json", "episodes/*.partial"])
-def test_ctrl_c_ends_all_processes_and_leaves_no_temporary_files(file: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("file", "number"),
+    [
+        ("sitcom.json", signal.SIGINT),
+        ("episodes/*.partial", signal.SIGINT),
+        ("episodes/*.partial", signal.SIGTERM),
+    ],
+)
+def test_ctrl_c_and_sigterm_end_all_processes_and_leave_no_temporary_files(
+    file: str, number: signal.Signals, tmp_path: Path
+) -> None:
     """A terminal sends it to the whole group of processes, at work or still importing."""
     process = subprocess.Popen(
         [sys.executable, "-m", "stage", "sitcom", tmp_path, "--episodes", "9", "--workers", "2"],
@@ -94,11 +105,11 @@ def test_ctrl_c_ends_all_processes_and_leaves_no_temporary_files(file: str, tmp_
     while not [*tmp_path.glob(file)]:
         assert time.monotonic() < deadline, "no work was begun"
         time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGINT)
+    os.killpg(process.pid, number)
     out, err = process.communicate(
         timeout=50
     )  # the workers have ended too, or standard error would still be open
     assert (out, err) == ("", f"{INTERRUPTION}\n")
     # Python ends itself by the signal if an interrupt has passed through code in a string; shells show 130 then too.
-    assert process.returncode in (INTERRUPTED, -signal.SIGINT)
+    assert process.returncode in (128 + number, -number)
     assert not [*tmp_path.rglob("*.partial")]

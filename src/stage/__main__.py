@@ -5,20 +5,29 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from threading import Timer
 from types import FrameType
 
 from stage.errors import INTERRUPTION
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 INTERRUPTED = 128 + signal.SIGINT
 AGAIN = 0.01
 """Seconds after which an interrupt that was swallowed is repeated."""
+SAME = 1.0
+"""Seconds in which a second SIGTERM is the same request: supervisors send it to a process and to its group."""
 
 
 def main() -> None:
-    """Run the command line. Ctrl-C ends it with one line and exit code 130, whatever is being done or imported."""
+    """Run the command line. Ctrl-C ends it with one line and exit code 130, whatever is being done or imported.
+
+    SIGTERM ends it in the same way with exit code 143: what is written is finished or removed, and no process is
+    left behind.
+    """
     interrupt = _Interrupt()
-    signal.signal(signal.SIGINT, interrupt.arrives)
+    for number in SIGNALS:
+        signal.signal(number, interrupt.arrives)
     sys.unraisablehook = interrupt.was_swallowed
     try:
         from stage.commands import main as run
@@ -26,22 +35,33 @@ def main() -> None:
         run()
     except BaseException as error:
         # Interrupted libraries raise other errors too, such as that an import failed; Lightning exits with 1.
-        if not interrupt.arrived or (isinstance(error, SystemExit) and error.code in (None, 0, INTERRUPTED)):
+        code = error.code if isinstance(error, SystemExit) else 1
+        if not interrupt.code or code in (None, 0):
             raise
-        print(INTERRUPTION, file=sys.stderr)
-        sys.exit(INTERRUPTED)
+        if code != INTERRUPTED:  # otherwise it has been said
+            print(INTERRUPTION, file=sys.stderr)
+        sys.exit(interrupt.code)
     finally:
         interrupt.ended = True
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # another one ends the process at once
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_DFL)  # another one ends the process at once
 
 
 class _Interrupt:
-    """Whether an interrupt arrived, which some libraries catch and forget."""
+    """The exit code of an interrupt that arrived, which some libraries catch and forget; 0 before."""
 
-    arrived = ended = False
+    code = 0
+    ended = False
+    terminated = -SAME
 
     def arrives(self, number: int, frame: FrameType | None) -> None:
-        self.arrived = True
+        now = time.monotonic()
+        if number == signal.SIGTERM:
+            repeated = now - self.terminated < SAME
+            self.terminated = now
+            if repeated:
+                return
+        self.code = self.code or 128 + number
         raise KeyboardInterrupt
 
     def was_swallowed(self, unraisable: sys.UnraisableHookArgs) -> None:

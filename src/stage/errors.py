@@ -5,12 +5,21 @@ INTERRUPTION = (
 )
 
 
+LONGEST_MESSAGE = 2000
+"""Characters of a message; of a longer one, which quotes what was read, the beginning and the end are kept."""
+
+
 class InputError(Exception):
     """The user's input can't be used.
 
     The message is one line: which file or question, what is wrong, what to do. The command line prints it
     without a traceback and exits with code 2.
     """
+
+    def __init__(self, message: str) -> None:
+        if len(message) > LONGEST_MESSAGE:
+            message = f"{message[: LONGEST_MESSAGE - 500]} [...] {message[-450:]}"
+        super().__init__(message)
 
 
 def first_line(error: BaseException) -> str:

@@ -1,9 +1,10 @@
 """Reading JSON, and the one writer: files and folders, whole or not at all.
 
-Everything is written under a temporary name in the target's own folder, ".NAME.RANDOM.partial", and renamed when it
+Everything is written under a temporary name in the target's own folder (`stage.temporary`), and renamed when it
 is complete. Readers see the old content or the new, never a part of it. Processes and threads may write the same
-target at once: the last one to finish wins. On failure the target stays as it was and the temporary is removed; only
-a killed process leaves one behind. Permissions are those that the umask gives.
+target at once: the last one to finish wins. On failure the target stays as it was, and the temporary is removed with
+the folders that were made for it; what a killed process left is removed by the next one that writes there. A target
+that is a symbolic link is followed, what is found at a temporary name never is. Permissions are those of the umask.
 """
 
 from __future__ import annotations
@@ -13,27 +14,43 @@ import gzip
 import json
 import os
 import re
-import shutil
 import stat
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from secrets import token_hex
 from tempfile import TemporaryFile
 from typing import Any
 
 from stage.errors import InputError
+from stage.temporary import (
+    PARTIAL,
+    bring_back,
+    folder_made,
+    remove,
+    remove_leftovers,
+    replace_folder,
+    temporary_name,
+)
 
-SHOWN_CHARACTERS = 40
-"""Of the target's name in a temporary name, which must not exceed the file system's limit of 255 bytes."""
-TAKEN = {errno.ENOTEMPTY, errno.EEXIST}
-"""Errors of renaming a folder to a name that a folder with content has."""
+LONGEST_NAME = 255
+"""Bytes of a file's name, on most file systems."""
 SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 """In JSON, an escape for one half of a character, as those beyond U+FFFF are escaped."""
+LARGEST_JSON = 2**30
+"""Bytes (1 GiB) of the largest JSON file that is read, unpacked if it is gzipped."""
+LARGEST_RATIO, ALWAYS_UNPACKED = 100, 2**26
+"""A gzipped file may unpack to this many times its size (text to 5 to 30 times), and in any case to 64 MiB."""
+PIECE = 2**22
+"""Bytes that are unpacked at once."""
 BEGINNING = 4096
 """The bytes by which the kind of a file is recognised."""
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+FOREIGN = re.compile(r"\(os error (\d+)\)")
+"""How libraries written in Rust, such as safetensors and tokenizers, end their messages on errors of the system."""
+_cleaned: set[Path] = set()
+"""The folders in which this process has looked for leftovers of files: once, as some hold very many."""
 
 
 @contextmanager
@@ -43,12 +60,17 @@ def writing_file(path: str | Path) -> Iterator[Path]:
     Missing parent folders are created. Raises InputError if the file can't be written there.
     """
     path = Path(path)
-    partial = _hidden(path, "partial")
-    with _reported(path, partial):
+    target = _followed(path)
+    partial = temporary_name(target, PARTIAL)
+    with _reported(path, partial), folder_made(target.parent):
+        _check_regular(path)
+        if target.parent not in _cleaned:
+            _cleaned.add(target.parent)
+            remove_leftovers(target.parent)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            os.close(os.open(partial, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_WRONLY, 0o666))
             yield partial
-            os.replace(partial, path)
+            os.replace(partial, target)
         finally:
             with suppress(OSError):  # it has been renamed, or never was created
                 partial.unlink()
@@ -58,20 +80,27 @@ def writing_file(path: str | Path) -> Iterator[Path]:
 def writing_folder(folder: str | Path) -> Iterator[Path]:
     """Yields an empty temporary folder; it replaces `folder` as a whole when the block ends without an error.
 
-    The old folder is moved aside before the new one takes its name, and removed after that; if renaming fails, it is
-    moved back. Between the two renames there is no folder of that name for a moment. A symbolic link is followed.
-    Raises InputError if the folder can't be written there.
+    The two change places in one step; the old one is removed after that. Where the file system can't do that, the old
+    one is moved aside first, so that for a moment there is none: if the process is killed then, the next one to write
+    or `restored` moves it back. Raises InputError if the folder can't be written there.
     """
-    target = Path(os.path.realpath(folder))
-    partial = _hidden(target, "partial")
-    with _reported(Path(folder), partial):
+    target = _followed(Path(folder))
+    partial = temporary_name(target, PARTIAL)
+    with _reported(Path(folder), partial), folder_made(target.parent):
+        bring_back(target)
+        remove_leftovers(target.parent, target.name)
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
             partial.mkdir()
             yield partial
-            _replace_folder(partial, target)
+            replace_folder(partial, target)
         finally:
-            shutil.rmtree(partial, ignore_errors=True)
+            remove(partial)
+
+
+def restored(folder: Path) -> Path:
+    """The folder, moved back if a process was killed just when it had moved it aside to write a new one."""
+    bring_back(_followed(folder))
+    return folder
 
 
 @contextmanager
@@ -81,17 +110,17 @@ def writing_into(folder: str | Path) -> Iterator[Path]:
     Files there of the same name are replaced, others stay: for a folder that contains more than is written now.
     Raises InputError if `folder` can't be written to.
     """
-    folder = Path(folder)
-    partial = _hidden(folder / "files", "partial")
-    with _reported(folder, partial):
+    target = _followed(Path(folder))
+    partial = temporary_name(target / "files", PARTIAL)
+    with _reported(Path(folder), partial), folder_made(target):
+        remove_leftovers(target, "files")
         try:
-            folder.mkdir(parents=True, exist_ok=True)
             partial.mkdir()
             yield partial
             for path in sorted(partial.iterdir()):
-                os.replace(path, folder / path.name)
+                os.replace(path, target / path.name)
         finally:
-            shutil.rmtree(partial, ignore_errors=True)
+            remove(partial)
 
 
 def write_bytes(path: str | Path, content: bytes) -> None:
@@ -131,16 +160,58 @@ def check_inputs(paths: Iterable[Path]) -> None:
 
 
 def check_writable(path: str | Path) -> None:
-    """Raises InputError if a file can't be written there: to be called before a long computation of its content."""
+    """Raises InputError if a file can't be written there: to be called before a long computation of its content.
+
+    Folders that don't exist yet aren't made.
+    """
     path = Path(path)
-    if path.is_dir():
+    if os.path.isdir(path):
         raise InputError(f"{path}: is a folder; give the name of a file")
+    _check_place(path)
+
+
+def check_writable_folder(folder: Path) -> None:
+    """Raises InputError if `writing_folder` can't write there: to be called before a long computation.
+
+    Folders that don't exist yet aren't made.
+    """
+    if os.path.isfile(folder):
+        raise InputError(f"{folder}: is a file; give the name of a folder")
+    if os.path.ismount(_followed(folder)):
+        raise InputError(
+            f"{folder}: can't be replaced, as a file system is mounted there; give a folder in it"
+        )
+    _check_place(folder)
+
+
+def _check_place(path: Path) -> None:
+    """Raises InputError if nothing can be written at a path, followed if it is a symbolic link."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=path.parent):
+        target = _followed(path)
+        _check_regular(path)
+        if any(len(os.fsencode(part)) > LONGEST_NAME for part in target.parts):
+            raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
+        existing = next(parent for parent in target.parents if os.path.lexists(parent))
+        with TemporaryFile(dir=existing):
             pass
     except OSError as error:
         raise _not_writable(path, error) from None
+
+
+def _followed(path: Path) -> Path:
+    """Where a path leads to, symbolic links followed. Raises InputError if it can't be one."""
+    try:
+        return Path(os.path.realpath(path))
+    except ValueError as error:  # a NUL, or half a character
+        raise InputError(f"{str(path)!r}: can't be the name of a file ({error}); choose another") from None
+
+
+def _check_regular(path: Path) -> None:
+    """Raises InputError for a device, a pipe or a socket, and OSError for a link to itself or a name too long."""
+    with suppress(FileNotFoundError, NotADirectoryError):
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+            raise InputError(f"{path}: is a device or a pipe; give the name of a file")
 
 
 @dataclass(frozen=True)
@@ -165,7 +236,7 @@ def check_output(
     can't be written.
     """
     path = Path(path)
-    if path.is_dir():
+    if os.path.isdir(path):
         raise InputError(f"{path}: is a folder; give the name of a file")
     if kind.endings and path.suffix.lower() not in kind.endings:
         endings = " or ".join(kind.endings)
@@ -209,26 +280,55 @@ def starts_with(path: Path, pattern: str) -> bool:
 def read_json(path: str | Path) -> Any:
     """Read JSON, gzipped if the name ends in .gz.
 
-    Raises InputError if the file can't be read or is not JSON, or if a text has half a character: an escape like
-    \\ud83d without its other half, which no encoder of text takes and no other file can hold.
+    Raises InputError if the file can't be read, is too large or is not JSON, or if a text has half a character: an
+    escape like \\ud83d without its other half, which no encoder of text takes and no other file can hold.
     """
     path = Path(path)
+    content = read_limited(path)
     try:
-        content = path.read_bytes()
-        if path.suffix == ".gz":
-            content = gzip.decompress(content)
-        text = content.decode(json.detect_encoding(content))
+        return parse_json(content.decode(json.detect_encoding(content)), str(path))
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: is not JSON (nor any text); is it the right file, and complete?") from None
+
+
+def parse_json(text: str | bytes, where: str) -> Any:
+    """The value that a JSON text in UTF-8 describes. where: the file and the place in it.
+
+    Raises InputError if it isn't JSON, or if one of its texts has half a character.
+    """
+    try:
+        text = text if isinstance(text, str) else text.decode()
         decoded = json.loads(text)
         if SURROGATE.search(text) and (broken := _lone_surrogate(json.dumps(decoded, ensure_ascii=False))):
-            raise InputError(f"{path}: has {broken}; write the character in full, or leave it out")
+            raise InputError(f"{where}: has {broken}; write the character in full, or leave it out")
         return decoded
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{where}: is not JSON ({error}); is it the right file, and complete?") from None
+
+
+def read_limited(path: Path) -> bytearray:
+    """The content of a file of text, unpacked if its name ends in .gz.
+
+    Raises InputError if it can't be read, or as soon as more is unpacked than LARGEST_JSON and LARGEST_RATIO allow.
+    """
+    packed, content = path.suffix == ".gz", bytearray()
+    try:
+        with gzip.open(path) if packed else path.open("rb") as file:
+            stored = path.stat().st_size
+            by_ratio = max(ALWAYS_UNPACKED, LARGEST_RATIO * stored) if packed else LARGEST_JSON
+            most = min(LARGEST_JSON, by_ratio)
+            while piece := file.read(PIECE):
+                content += piece
+                if len(content) > most:
+                    what = f"unpacks to more than {most:,} bytes from {stored:,}" if packed else "is larger"
+                    raise InputError(
+                        f"{path}: {what}; files of text may have {LARGEST_JSON:,} bytes, and gzipped ones "
+                        f"{LARGEST_RATIO} times their packed size"
+                    )
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{path}: can't be read ({reason}); check the path") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: is not JSON (nor any text); is it the right file, and complete?") from None
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: is not JSON ({error}); is it the right file, and complete?") from None
+    return content
 
 
 def _lone_surrogate(text: str) -> str:
@@ -241,50 +341,21 @@ def _lone_surrogate(text: str) -> str:
     return ""
 
 
-def _hidden(path: Path, ending: str) -> Path:
-    """A new name in the same folder, and so on the same file system. Random: no two writers get the same."""
-    return path.parent / f".{path.name[:SHOWN_CHARACTERS]}.{token_hex(8)}.{ending}"
-
-
-def _replace_folder(made: Path, target: Path) -> None:
-    while not _renamed(made, target):
-        pass  # another writer took the name between the two renames: its folder is replaced in turn
-
-
-def _renamed(made: Path, target: Path) -> bool:
-    """Whether a folder got its name; False if that is taken again after the old folder was moved aside."""
-    old = _hidden(target, "old")
-    try:
-        _move_folder(target, old)
-        os.rename(made, target)
-    except BaseException as error:
-        if isinstance(error, OSError) and error.errno in TAKEN:
-            shutil.rmtree(old, ignore_errors=True)
-            return False
-        with suppress(OSError):  # there was none, or it has not been moved
-            os.rename(old, target)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
-    return True
-
-
-def _move_folder(folder: Path, to: Path) -> None:
-    """Rename a folder, if there is one. Raises NotADirectoryError if it is a file."""
-    with suppress(FileNotFoundError):
-        if not stat.S_ISDIR(folder.lstat().st_mode):
-            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
-        os.rename(folder, to)
-
-
 @contextmanager
 def _reported(target: Path, partial: Path) -> Iterator[None]:
-    """Errors of writing as InputError; those of other files that a block reads or writes pass as they are."""
+    """Errors of writing as InputError with the target's name; those of other files pass as they are."""
     try:
         yield
+    except InputError as error:  # of a file in the temporary folder
+        raise InputError(str(error).replace(str(partial), str(target))) from None
     except OSError as error:
         if not _is_of(error, target, partial):
             raise
         raise _not_writable(target, error) from None
+    except Exception as error:
+        if match := FOREIGN.search(str(error)):
+            raise _not_writable(target, OSError(int(match[1]), os.strerror(int(match[1])))) from None
+        raise
 
 
 def _is_of(error: OSError, target: Path, partial: Path) -> bool:
@@ -301,6 +372,7 @@ def _is_of(error: OSError, target: Path, partial: Path) -> bool:
 
 
 def _not_writable(path: Path, error: OSError) -> InputError:
-    if above := next((parent for parent in path.parents if parent.is_file()), None):
+    if above := next((parent for parent in path.parents if os.path.isfile(parent)), None):
         return InputError(f"{path}: can't be written ({above} is a file, not a folder); choose another place")
-    return InputError(f"{path}: can't be written ({error.strerror or error}); choose another place")
+    advice = "make room there, or choose another place" if error.errno in FULL else "choose another place"
+    return InputError(f"{path}: can't be written ({error.strerror or error}); {advice}")

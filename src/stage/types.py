@@ -26,6 +26,9 @@ Progress = Callable[[int, int, str], None]
 FRAMES_PER_SECOND = 3
 """Numbered frames per second of video."""
 
+MAX_SECONDS = 10**9
+"""Times of this size or larger, 31 years, are errors; milliseconds of any film are smaller, and reported as such."""
+
 MODEL_STRIDE = 6
 """The model reads every sixth numbered frame: one every two seconds."""
 

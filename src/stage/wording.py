@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from reprlib import Repr
 
 _NO_SPACE_BEFORE = re.compile(r"[?.,!;:)\]…%]+|n['’]t|['’](s|re|ve|ll|d|m)", re.IGNORECASE)
 _NO_SPACE_AFTER = frozenset("([$#")
+_SHORT = Repr()
+_SHORT.maxstring = _SHORT.maxother = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,3 +82,8 @@ def percentage(probability: float) -> str:
 def counted(number: int, noun: str, plural: str = "") -> str:
     """A count with its noun: "1 question", "1,680 questions". plural: if it is irregular."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def quoted(value: object) -> str:
+    """A value that was read from a file, for a message: as Python writes it, shortened if it is long or nested."""
+    return _SHORT.repr(value)

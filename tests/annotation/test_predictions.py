@@ -72,7 +72,7 @@ def test_a_table_of_predictions_is_the_same_from_memory_and_from_a_file(tmp_path
         ({"bbox": [[1, 2, 3]]}, "question 1: the boxes of word 4 in frame 7 must be"),
         ({"bbox": [[1, 2, 3, None]]}, "question 1: the boxes of word 4 in frame 7 must be"),
         ({"pred": [float("inf")]}, "question 1: the boxes of word 4 in frame 7 must be"),
-        ({"word": "mia"}, "question 1: the boxes of word mia in frame 7"),
+        ({"word": "mia"}, "question 1: the boxes of word 'mia' in frame 7"),
         ({"qid": 9}, "raw_bbox has boxes of question 9, which ts_answer lacks"),
     ],
 )

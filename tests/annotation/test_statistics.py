@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from samples.places import tvqa_plus_file
 from stage.annotation.checking import released_size
 from stage.annotation.questions import read_questions
@@ -23,6 +25,13 @@ def test_the_real_annotation_has_the_counts_of_the_paper_and_two_plots(tmp_path:
     assert shown["questions beginning with 'what'"] == "1,826 (60.5 %)"
     for path in draw_statistics(found, tmp_path / "plots"):
         assert path.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("label", ["$\\frac$", "$x", "a\x1b[2J\0b", "\udc80", "m" * 100_000, "[/b]", ""])
+def test_any_label_can_be_plotted(label: str, tmp_path: Path) -> None:
+    boxes = {1: (Box(0, 0, 9, 9, label), Box(0, 0, 9, 9, "mug"))}
+    found = statistics([Question(1, "a", "Why ?", ("x", "y"), 0, (0, 1), boxes)], lambda clip: (10, 10))
+    assert all(path.stat().st_size < 200_000 for path in draw_statistics(found, tmp_path))
 
 
 def test_statistics_of_questions_without_truth_have_no_means() -> None:

@@ -38,13 +38,13 @@ def test_frames_are_the_same_whatever_was_annotated_before(collecting_task: Task
 
 
 def test_the_page_loads_nothing_and_texts_can_not_become_markup(collecting_task: Task) -> None:
-    question = replace(QUESTION, text="Is <b> Mia </b> here ?")
+    question = replace(QUESTION, text="Is <b> Mia </b> </script><!-- here ?")
     html = render_task(replace(collecting_task, questions=(question,)))
     assert "default-src 'none'" in html
     assert not re.search(r"(?:src|href)=[\"']?(?:https?:)?//", html)
     assert html.count("</script>") == 2
     assert "<b> Mia" not in html
-    assert content(html)["questions"][0]["question"] == "Is <b> Mia </b> here?"
+    assert content(html)["questions"][0]["question"] == "Is <b> Mia </b> </script><!-- here?"
     assert content(html)["sentences"][0]["start"] == 1
 
 

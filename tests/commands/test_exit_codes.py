@@ -12,7 +12,7 @@ import pytest
 
 from samples.command_line import Run
 from samples.places import ROOT
-from stage.commands import EXIT_CODES, INTERRUPTED, NEGATIVE, SUCCESS, UNUSABLE, sitcom
+from stage.commands import EXIT_CODES, INTERRUPTED, NEGATIVE, SUCCESS, TERMINATED, UNUSABLE, sitcom
 from stage.errors import INTERRUPTION, InputError
 from stage.sitcom.benchmark import verification
 
@@ -20,8 +20,8 @@ from stage.sitcom.benchmark import verification
 def test_the_reference_has_a_row_for_each_exit_code() -> None:
     reference = runpy.run_path(str(ROOT / "docs" / "scripts" / "reference.py"))
     rows = reference["exit_codes"]().splitlines()[2:]
-    assert [row.split(" | ")[0] for row in rows] == [f"| {code}" for code in (0, 1, 2, 130)]
-    assert list(EXIT_CODES) == [SUCCESS, NEGATIVE, UNUSABLE, INTERRUPTED]
+    assert [row.split(" | ")[0] for row in rows] == [f"| {code}" for code in (0, 1, 2, 130, 143)]
+    assert list(EXIT_CODES) == [SUCCESS, NEGATIVE, UNUSABLE, INTERRUPTED, TERMINATED]
 
 
 @pytest.mark.parametrize(

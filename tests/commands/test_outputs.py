@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -91,6 +92,46 @@ def test_an_output_that_would_destroy_a_file_is_refused_before_any_work(
     assert done.refused(reason), done
     assert done.out == ""
     assert contents(scored) == before
+
+
+WRITING = [
+    "ask f.mp4 --report OUT.html",
+    "predict . OUT.json",
+    "evaluate predictions.json questions.json --json OUT.json",
+    "compare . sitcom --json OUT.json",
+    "errors predictions.json questions.json --out OUT",
+    "collect nouns questions.json OUT.tsv",
+    "collect merge questions.json done.json OUT.json",
+    "data stats questions.json --plots OUT",
+    "demo OUT",
+    "detector OUT",
+    "export sitcom OUT",
+    "import weights.pth OUT",
+    "sitcom OUT",
+]
+
+
+@pytest.mark.parametrize("command", WRITING)
+@pytest.mark.parametrize("out", ["loop", "pipe", "new/" + "a" * 300, "file/new"])
+def test_an_output_that_can_not_be_written_is_refused_before_any_work(
+    run: Run, scored: Path, short_film: Path, monkeypatch: pytest.MonkeyPatch, command: str, out: str
+) -> None:
+    monkeypatch.setattr(Answerer, "from_pretrained", None)
+    monkeypatch.setattr(model_folder, "_load_system", None)
+    shutil.copy(short_film, scored / "f.mp4")
+    ending = Path(command.split()[-1]).suffix
+    (scored / f"loop{ending}").symlink_to(scored / f"loop{ending}")
+    os.mkfifo(scored / f"pipe{ending}")
+    (scored / "file").write_text("mine", "utf-8")
+    (scored / "done.json").write_text("{}", "utf-8")
+    before = sorted(scored.rglob("*"))
+    arguments = command.replace("OUT", out).split()
+    if arguments[0] == "ask":
+        arguments[2:2] = ASKED
+    done = run(*arguments)
+    assert done.code == 2, done
+    assert out in done.err, done
+    assert sorted(scored.rglob("*")) == before
 
 
 def test_what_a_command_wrote_before_is_replaced(run: Run, scored: Path) -> None:

@@ -80,7 +80,7 @@ def test_what_is_trained_on_in_part_is_told() -> None:
     assert window_notes("set", questions, {"clip": LONG}, 60, LAST_FRAME) == []
     first, unknown, longer = window_notes("set", questions, {"clip": LONG}, 30, None)
     assert first.startswith("set: 3 questions about clips longer than data.limits.frames (30 frames, 60 s)")
-    assert "1 of these have neither span nor boxes" in unknown
+    assert "1 question of these without span and boxes" in unknown
     assert "question 3" in longer
 
 

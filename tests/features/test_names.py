@@ -74,3 +74,12 @@ def test_a_copy_of_a_packaged_model_does_not_rename_its_features(tmp_path: Path)
     FeatureStore.create(tmp_path, FeatureAttributes(text=f"minilm@{DIGEST}", text_dim=4))
     same = FeatureStore.create(tmp_path, FeatureAttributes(text=f"/a/copy@{DIGEST}", text_dim=4))
     assert same.attributes.text == f"minilm@{DIGEST}"
+
+
+def test_the_identity_of_features_stays_when_their_encoder_moves() -> None:
+    here, there, other = (
+        FeatureAttributes(text=f"/{folder}/bert@{weights * 12}", text_dim=8)
+        for folder, weights in (("here", "a"), ("there", "a"), ("here", "b"))
+    )
+    assert here.identity == there.identity != other.identity
+    assert here.digest != there.digest

@@ -84,6 +84,8 @@ def test_a_damaged_cache_is_recomputed(short_film: Path, sitcom_model: Path, tmp
     again = answerer.open(short_film, cache=tmp_path)
     assert again.features.regions.keys() == first.features.regions.keys()
     assert kept.read_bytes() == whole
+    (note,) = [note for note in again.notes if "cached" in note]
+    assert "what was cached of the film is damaged, and made anew" in note
 
 
 def test_a_model_made_for_other_features_is_refused(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import json
 import operator
+import os
+import resource
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,8 +23,9 @@ from stage.data.examples import Limits
 from stage.data.layouts import open_questions
 from stage.errors import InputError
 from stage.features.protocols import FeatureAttributes
-from stage.inference.model_folder import export_model, load_model, save_model
+from stage.inference.model_folder import check_replaceable, export_model, load_model, save_model
 from stage.inference.score import evaluate_model
+from stage.temporary import OLD, temporary_name
 from stage.training.loop import train
 
 CONFIG_FIELDS = [
@@ -233,3 +236,78 @@ def test_a_model_replaces_a_model_and_nothing_else(random_model: Path, tmp_path:
     (tmp_path / "empty").mkdir()
     for _ in range(2):
         save_model(model, tmp_path / "empty")
+
+
+def test_a_model_is_never_removed_before_its_successor_stands(
+    random_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, folder = load_model(random_model), tmp_path / "model"
+    save_model(model, folder, card="the first")
+    other = (folder / "weights.safetensors").read_bytes()
+
+    def failing(error: type[BaseException]) -> None:
+        def refuse(made: Path, target: Path) -> None:
+            raise error
+
+        monkeypatch.setattr("stage.io.replace_folder", refuse)
+        with pytest.raises((error, InputError)):
+            save_model(model, folder, card="the second")
+
+    for error in (OSError, KeyboardInterrupt, MemoryError):
+        failing(error)
+        assert (folder / "card.md").read_text() == "the first"
+        assert (folder / "weights.safetensors").read_bytes() == other
+        assert os.listdir(tmp_path) == ["model"]
+
+
+def test_a_model_that_was_moved_aside_when_its_writer_was_killed_is_found(
+    random_model: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(random_model, tmp_path / "model")
+    if not (child := os.fork()):
+        os.rename(tmp_path / "model", temporary_name(tmp_path / "model", OLD))
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert not (tmp_path / "model").exists()
+    load_model(tmp_path / "model")
+    assert os.listdir(tmp_path) == ["model"]
+
+
+def test_a_model_is_written_where_a_link_leads(random_model: Path, tmp_path: Path) -> None:
+    model = load_model(random_model)
+    (tmp_path / "link").symlink_to(tmp_path / "disk" / "model")
+    for card in ("first", "second"):
+        check_replaceable(tmp_path / "link")
+        save_model(model, tmp_path / "link", card=card)
+        assert (tmp_path / "disk" / "model" / "card.md").read_text() == card
+    assert (tmp_path / "link").is_symlink()
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(InputError, match="loop: can't be written"):
+        check_replaceable(tmp_path / "loop")
+
+
+def test_a_full_disk_leaves_the_model_that_was_there(random_model: Path, tmp_path: Path) -> None:
+    """By a limit on the size of files, which is reported as a full disk is."""
+    model = load_model(random_model)
+    save_model(model, tmp_path / "model")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()}
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before["weights.safetensors"]) - 1, limits[1]))
+    try:
+        with pytest.raises(InputError) as error:
+            save_model(model, tmp_path / "model")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert str(error.value).startswith(f"{tmp_path / 'model'}")
+    assert "can't be written (File too large)" in str(error.value)
+    assert ".partial" not in str(error.value)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()} == before
+    assert os.listdir(tmp_path) == ["model"]
+
+
+def test_weights_in_a_pipe_are_refused_and_not_waited_for(random_model: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(random_model, tmp_path / "model"))
+    (folder / "weights.safetensors").unlink()
+    os.mkfifo(folder / "weights.safetensors")
+    with pytest.raises(InputError, match=r"weights\.safetensors is no file"):
+        load_model(folder)

@@ -10,13 +10,14 @@ import pytest
 import torch
 
 from golden import COMPACT, Golden
+from samples.release_weights import release_name
 from stage.errors import InputError
 from stage.inference.model_folder import load_model, save_model
 from stage.io import write_json
 from stage.model.config import StageConfig
 from stage.model.stage import Stage
 from stage.release.checkpoint import import_checkpoint
-from stage.release.weights import RENAMED_WEIGHTS, from_release
+from stage.release.weights import from_release
 
 
 @pytest.fixture(scope="module")
@@ -105,21 +106,6 @@ def test_every_variant_of_the_release_is_recognised_by_its_weights(config: Stage
             "region_dim": config.region_dim if config.reads_video else found.region_dim,
         }
     )
-
-
-def release_name(name: str) -> str:
-    """What the release calls a weight of ours."""
-    for theirs, ours in (
-        ("stacked_encoderBlocks.{}.layer_norm.", "blocks.{}.norms."),
-        ("stacked_encoderBlocks.{}.conv.", "blocks.{}.convs."),
-        ("stacked_encoderBlocks.{}.final_layer_norm.", "blocks.{}.final_norm."),
-    ):
-        for block in range(3):
-            name = name.replace(ours.format(block), theirs.format(block))
-    for pattern, ours in RENAMED_WEIGHTS[:10]:
-        if name.startswith(ours):
-            name = pattern.replace("\\", "") + name.removeprefix(ours)
-    return name.replace(".depthwise.", ".depthwise_conv.").replace(".pointwise.", ".pointwise_conv.")
 
 
 def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:

@@ -140,16 +140,6 @@ def test_a_run_of_an_earlier_version_is_resumed_if_it_projects_nothing(
                 train(config)
 
 
-@pytest.mark.slow
-def test_a_checkpoint_that_is_broken_is_named(random_data: Path, tmp_path: Path) -> None:
-    config = random_run(random_data, tmp_path)
-    train(config)
-    path = tmp_path / "checkpoints" / "last.ckpt"
-    path.write_bytes(path.read_bytes()[:-500])
-    with pytest.raises(InputError, match=r"last\.ckpt: can't be read as a checkpoint .*--no-resume"):
-        train(config)
-
-
 @pytest.mark.parametrize("resume", [True, False])
 @pytest.mark.parametrize("name", ["best", "last"])
 def test_checkpoints_of_something_else_are_kept(

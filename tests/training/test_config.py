@@ -11,6 +11,14 @@ from samples.places import ROOT
 from stage.errors import InputError
 from stage.training.config import load_config
 
+
+def repeated(line: str, times: int = 9) -> str:
+    """A file in which every line repeats the one before ten times."""
+    return "".join(
+        line.format(i, i, ",".join([f"*a{i - 1}"] * 10 if i else ["x"] * 10)) + "\n" for i in range(times)
+    )
+
+
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 GOOD = "data: {train: a, val: b}\noutput: c\n"
 
@@ -53,6 +61,44 @@ def test_settings_can_be_changed_on_the_command_line(path: Path) -> None:
 def test_a_wrong_setting_is_named_with_its_reason(path: Path, override: str, reason: str) -> None:
     with pytest.raises(InputError, match=reason):
         load_config(path, [override])
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (repeated("a{}: &a{} [{}]"), "with its aliases it has more than 10,000 values"),
+        (repeated("a{}: &a{} {{<<: [{}]}}").replace("x", "{x: 1}"), "more than 10,000 values"),
+        ("a: &a [*a]", "more than 10,000 values"),
+        ("a: &a {<<: *a}", "more than 10,000 values"),
+        ("a: " + "[1, 2]," * 200_000, "has 1 MB, and at most 1 MB are read"),
+        ("[" * 1500, "recursion"),
+        (f"a: 0x{'f' * 5000}", "a value is longer than 4,000 characters"),
+        ('output: "a\\0b"', "has a NUL"),
+    ],
+)
+def test_a_configuration_that_grows_without_bound_is_refused(path: Path, content: str, reason: str) -> None:
+    path.write_text(content)
+    with pytest.raises(InputError, match=reason):
+        load_config(path)
+
+
+TAGGED = (
+    '!!int ""', "!!int x", '!!float ""', "!!bool x", "!!timestamp 5", "!!set [a]", "!!omap {a: 1}", "!!pairs 3",
+    "!!null x", '!!binary "x"', "!!map [1]", "!!seq {a: 1}", "!!str {a: 1}", "!!int {}", "!!merge a", "!other a",
+    "0x", "2020-01-01", "!!python/object/apply:os.system [a]", "!!python/name:os.system", "9" * 5000,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("value", TAGGED)
+@pytest.mark.parametrize("place", ["{}", "output: {}", "model: {}", "? {}\n: 1", "training:\n  epochs: {}"])
+def test_a_value_that_does_not_fit_its_tag_is_refused(path: Path, place: str, value: str) -> None:
+    content = place.format(value)
+    path.write_text(("" if "output" in content else GOOD) + content)
+    with pytest.raises(InputError):
+        load_config(path)
+    path.write_text(GOOD)
+    with pytest.raises(InputError):
+        load_config(path, [f"training.epochs={value}"])
 
 
 @pytest.mark.parametrize(

@@ -50,8 +50,9 @@ def test_progress_is_told_for_every_step_of_all_epochs(random_data: Path, tmp_pa
 
 
 @pytest.mark.slow
-def test_an_interrupted_training_ends_with_130_and_says_what_is_kept(
-    random_data: Path, tmp_path: Path
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_training_ends_with_130_or_143_and_says_what_is_kept(
+    random_data: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
     random_run(random_data, tmp_path)
     endless = ["--set", "training.epochs=3000", "--set", "training.patience=3000", "--set", "data.workers=1"]
@@ -66,9 +67,9 @@ def test_an_interrupted_training_ends_with_130_and_says_what_is_kept(
     for line in process.stderr:
         if line.startswith("epoch 3 of 3000"):
             break
-    os.killpg(process.pid, signal.SIGINT)
+    os.killpg(process.pid, number)
     *epochs, last, interrupted = process.stderr.read().splitlines()
-    assert process.wait() == 130
+    assert process.wait() == 128 + number
     assert all(line.startswith("epoch") for line in epochs)
     kept = re.fullmatch(
         r"training was interrupted: (\d+) finished epochs kept in (.*); to resume, run the same command again",

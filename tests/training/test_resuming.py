@@ -19,7 +19,7 @@ from stage.errors import InputError
 from stage.training.config import load_config
 from stage.training.loop import train
 from stage.training.module import TrainingModule
-from stage.training.resuming import find_run, start_run
+from stage.training.resuming import PARTS, find_run, start_run
 
 
 def test_training_is_resumed_from_the_last_epoch_after_a_stop(sitcom_data: Path, tmp_path: Path) -> None:
@@ -80,7 +80,12 @@ JSON = st.recursive(
     st.binary(max_size=40)
     | JSON.map(lambda content: json.dumps(content).encode())
     | st.just(b'{"epochs": 3}'),
-    st.binary(max_size=40) | JSON | st.fixed_dictionaries({"epoch": st.integers(0, 9), "record": st.none()}),
+    st.binary(max_size=40)
+    | JSON
+    | st.fixed_dictionaries({"epoch": st.integers(0, 9), "record": st.none() | JSON})
+    | st.fixed_dictionaries(
+        {**{name: st.just(kind()) for name, kind in PARTS.items()}, "epoch": st.integers(0, 9)}
+    ),
 )
 def test_a_run_folder_with_any_content_is_resumed_or_refused(settings: bytes, checkpoint: object) -> None:
     with TemporaryDirectory() as folder:
@@ -94,10 +99,15 @@ def test_a_run_folder_with_any_content_is_resumed_or_refused(settings: bytes, ch
         try:
             found = find_run(Path(folder), {"epochs": 3}, {}, advice="choose another OUT")
         except InputError:
+            assert settings != b'{"epochs": 3}'
             return
         assert json.loads(settings) == {"epochs": 3}
-        assert isinstance(checkpoint, dict)
-        assert found.epochs == checkpoint["epoch"] + 1
+        if isinstance(checkpoint, dict) and checkpoint.keys() >= PARTS.keys():
+            assert (found.epochs, found.unreadable) == (checkpoint["epoch"] + 1, {})
+        else:
+            assert (found.epochs, list(found.unreadable)) == (0, [path])
+        start_run(Path(folder), {"epochs": 3}, found)
+        assert path.exists() == (found.epochs > 0)
 
 
 class Order(TrainingModule):

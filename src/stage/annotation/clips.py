@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -11,15 +10,16 @@ from typing import Any
 from stage.errors import InputError
 from stage.io import OutputKind, read_json, write_json
 from stage.media.clip_names import composed
-from stage.types import Sentence
-from stage.wording import counted
+from stage.media.limits import LONGEST_HOURS
+from stage.types import FRAMES_PER_SECOND, MAX_SECONDS, Sentence
+from stage.wording import counted, quoted
 
 END_OF_SENTENCE = "<eos>"
 """Separates the sentences of a clip's sub_text."""
 LAST_SENTENCE_SECONDS = 3.0
 """Duration of a clip's last sentence, if ends are not specified."""
-MAX_FRAME_COUNT = 10**8
-"""A frame count of this size or larger, more than a year of film, is an error."""
+MAX_FRAME_COUNT = LONGEST_HOURS * 60 * 60 * FRAMES_PER_SECOND
+"""The largest frame count of a clip, as long as the longest film that is read."""
 
 
 def read_subtitles(path: Path) -> dict[str, tuple[Sentence, ...]]:
@@ -48,8 +48,8 @@ def sentences_of(path: Path, clip: str, entry: Any) -> tuple[Sentence, ...]:
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         reason = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
         raise InputError(f"{path}, clip {clip}: subtitles can't be read ({reason})") from None
-    if not all(map(math.isfinite, starts + ends)):
-        raise InputError(f"{path}, clip {clip}: a time is not a number of seconds")
+    if not all(-MAX_SECONDS < time < MAX_SECONDS for time in starts + ends):
+        raise InputError(f"{path}, clip {clip}: a time is not a number of seconds below {MAX_SECONDS:,}")
     if not len(starts) == len(texts) == len(ends):
         given = f" and {counted(len(ends), 'end time')}" if entry.get("sub_end") else ""
         sentences, times = counted(len(texts), "sentence"), counted(len(starts), "start time")
@@ -87,9 +87,15 @@ def frame_count_entries(path: Path) -> Iterator[tuple[str, Any]]:
 
 def frame_count_of(path: Path, clip: str, count: Any) -> int:
     """A clip's frame count. Raises InputError naming the file and the clip if it isn't one."""
-    if type(count) is not int or not 0 < count < MAX_FRAME_COUNT:
+    if type(count) is not int or count < 1:
         raise InputError(
-            f"{path}, clip {clip}: frame count is {count!r}; it must be a positive integer (3 frames per second)"
+            f"{path}, clip {clip}: frame count is {quoted(count)}; it must be a positive integer (3 frames per "
+            "second)"
+        )
+    if count > MAX_FRAME_COUNT:
+        raise InputError(
+            f"{path}, clip {clip}: frame count is {quoted(count)}; a film may have {MAX_FRAME_COUNT:,} frames "
+            f"({LONGEST_HOURS} hours, 3 frames per second)"
         )
     return count
 

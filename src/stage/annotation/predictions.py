@@ -18,8 +18,8 @@ import numpy.typing as npt
 from stage.annotation.vocabulary import normalise_word
 from stage.errors import InputError
 from stage.io import OutputKind, read_json, starts_with, to_json, write_text
-from stage.types import Box, Prediction, WordBoxes
-from stage.wording import counted
+from stage.types import MAX_SECONDS, Box, Prediction, WordBoxes
+from stage.wording import counted, quoted
 
 Integers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -191,8 +191,10 @@ def _read_answers(answers: dict[str, Any], path: Path) -> tuple[Integers, Intege
             spans.append((float(start), float(end)))
         except (TypeError, ValueError, OverflowError):
             raise InputError(f"{path}, question {key}: must be [[start, end], answer index]") from None
-        if not np.isfinite(spans[-1]).all():
-            raise InputError(f"{path}, question {key}: the span's start and end must be finite seconds")
+        if not all(-MAX_SECONDS < time < MAX_SECONDS for time in spans[-1]):
+            raise InputError(
+                f"{path}, question {key}: the span's start and end must be finite seconds below {MAX_SECONDS:,}"
+            )
     qid, answer = np.array(qids, np.int64), np.array(indices, np.int64)
     if len(np.unique(qid)) != len(qid):
         raise InputError(f"{path}: ts_answer has two answers for one question")
@@ -224,8 +226,8 @@ def _columns(entries: Sequence[_Entry], source: str) -> PredictedBoxes:
     except (TypeError, ValueError, OverflowError):
         invalid = next((e for e in entries if not _is_valid(e)), entries[0])
         raise InputError(
-            f"{source}, question {invalid.qid}: the boxes of word {invalid.word} in frame {invalid.frame} "
-            "must be one row of four pixel coordinates per score"
+            f"{source}, question {quoted(invalid.qid)}: the boxes of word {quoted(invalid.word)} in frame "
+            f"{quoted(invalid.frame)} must be one row of four pixel coordinates per score"
         ) from None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -11,14 +10,16 @@ from typing import Any
 
 from stage.annotation.box_units import refuse_fractions
 from stage.errors import InputError
-from stage.io import OutputKind, read_json, write_json
+from stage.io import OutputKind, parse_json, read_json, read_limited, write_json
 from stage.media.clip_names import composed
-from stage.types import Box, Question
-from stage.wording import counted
+from stage.types import MAX_SECONDS, Box, Question
+from stage.wording import counted, quoted
 
 BOX_SIDES = ("left", "top", "width", "height")
 MAX_COORDINATE = 1e6
 """Pixels; a coordinate of this size or larger is an error."""
+LONGEST_QID = 40
+"""Characters of a qid, as it is quoted in messages."""
 MAX_INTEGER = 2**63
 """Qids and frame numbers of this size or larger are errors."""
 DECIMALS = 6
@@ -60,7 +61,12 @@ def question_from_entry(entry: Any, number: int, path: Path) -> Question:
     try:
         return question_from_json(entry)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        qid = entry.get("qid", f"number {number}") if isinstance(entry, dict) else f"number {number}"
+        qid = (
+            str(entry.get("qid", ""))
+            if isinstance(entry, dict) and type(entry.get("qid")) in (int, str)
+            else ""
+        )
+        qid = qid if 0 < len(qid) <= LONGEST_QID else f"number {number}"
         reason = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
         raise InputError(f"{path}, question {qid}: {reason}") from None
 
@@ -81,6 +87,8 @@ def question_from_json(entry: dict[str, Any]) -> Question:
         raise ValueError(
             f"has {counted(len(answers), 'candidate answer')} (a0, a1, ...); it needs two or more"
         )
+    if not any(map(str.split, (_text(entry, "q"), *answers))):
+        raise ValueError("the question and all its answers are empty; write what is asked")
     index = entry.get("answer_idx")
     if index is not None:
         index = _integer(index, "answer_idx")
@@ -114,7 +122,7 @@ def question_to_json(question: Question) -> dict[str, Any]:
 
 def _text(entry: dict[str, Any], key: str) -> str:
     if not isinstance(entry[key], str):
-        raise ValueError(f"{key} is {entry[key]!r}, which is not a string")
+        raise ValueError(f"{key} is {quoted(entry[key])}, which is not a string")
     return str(entry[key])
 
 
@@ -123,7 +131,7 @@ def _integer(raw: Any, key: str) -> int:
         if not -MAX_INTEGER < (number := int(raw)) < MAX_INTEGER:
             raise ValueError(f"{key} is too large an integer")
         return number
-    raise ValueError(f"{key} is {raw!r}, which is not an integer")
+    raise ValueError(f"{key} is {quoted(raw)}, which is not an integer")
 
 
 def _span(raw: Any) -> tuple[float, float] | None:
@@ -135,11 +143,13 @@ def _span(raw: Any) -> tuple[float, float] | None:
             raise TypeError
         start, end = map(float, raw.split("-") if isinstance(raw, str) else raw)
     except (TypeError, ValueError):
-        raise ValueError(f"ts is {raw!r}, not a start and an end in seconds") from None
+        raise ValueError(f"ts is {quoted(raw)}, not a start and an end in seconds") from None
     if math.isnan(start) or math.isnan(end):
         return None
-    if not -math.inf < start <= end < math.inf:
-        raise ValueError(f"ts is {raw!r}; a span must be finite and can't end before it starts")
+    if not -MAX_SECONDS < start <= end < MAX_SECONDS:
+        raise ValueError(
+            f"ts is {quoted(raw)}; a span must be of seconds below {MAX_SECONDS:,} and can't end before it starts"
+        )
     return start, end
 
 
@@ -147,7 +157,7 @@ def _frames(raw: Any) -> dict[int, tuple[Box, ...]]:
     if not isinstance(raw, dict) or not all(isinstance(boxes, list) for boxes in raw.values()):
         raise ValueError("bbox does not map frame numbers to lists of boxes")
     if invalid := [frame for frame in raw if not frame.isdecimal() or not 0 < int(frame) < MAX_INTEGER]:
-        raise ValueError(f"bbox has a frame {invalid[0]!r}; frames are numbered from 1")
+        raise ValueError(f"bbox has a frame {quoted(invalid[0])}; frames are numbered from 1")
     frames = {int(frame): _boxes(boxes, frame) for frame, boxes in raw.items()}
     if len(frames) < len(raw):
         raise ValueError("bbox has one frame twice, as in 7 and 07")
@@ -183,14 +193,9 @@ def _rounded(pixels: float) -> int | float:
 
 def _read_lines(path: Path) -> list[Any]:
     try:
-        lines = path.read_text("utf-8-sig").split("\n")  # not at U+2028, which a string may contain
-    except (OSError, UnicodeDecodeError) as error:
+        lines = (
+            read_limited(path).decode("utf-8-sig").split("\n")
+        )  # not at U+2028, which a string may contain
+    except UnicodeDecodeError as error:
         raise InputError(f"{path}: can't be read ({error}); check the path") from None
-    entries = []
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            try:
-                entries.append(json.loads(line))
-            except (ValueError, RecursionError) as error:
-                raise InputError(f"{path}, line {number}: is not JSON ({error})") from None
-    return entries
+    return [parse_json(line, f"{path}, line {i}") for i, line in enumerate(lines, 1) if line.strip()]

@@ -8,17 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 
 from stage.annotation.checking import SizeOf, unknown_size
 from stage.annotation.vocabulary import normalise_word
 from stage.io import BEGINNING, OutputKind, writing_file
+from stage.terminal import PlainConsole, printable
 from stage.types import Question
 from stage.wording import counted
 
 PLOTS = ("boxes_by_category.png", "areas_and_spans.png")
 PLOT = OutputKind("a plot of this command", lambda path: b"Matplotlib" in path.read_bytes()[:BEGINNING])
+MOST_BINS = 1000
+"""Of span lengths, each a second wide unless there is a longer span."""
+SHOWN_CHARACTERS = 20
+"""Of a category's name in a plot."""
 SHOWN_CATEGORIES = 60
 """The largest categories, which Figure 2 shows."""
 
@@ -96,17 +100,26 @@ def print_statistics(counts: Statistics, title: str) -> None:
     table = Table(title=title, show_header=False)
     for name, value in table_rows(counts):
         table.add_row(name, value)
-    Console().print(table)
+    PlainConsole().print(table)
 
 
 def draw_statistics(counts: Statistics, folder: Path) -> list[Path]:
     """Figures 2 and 3 as PNG files: boxes by category; box areas and span lengths. Returns their paths."""
+    from matplotlib import rc_context
+
+    with rc_context({"text.parse_math": False}):  # a label may have dollar signs
+        return _draw(counts, folder)
+
+
+def _draw(counts: Statistics, folder: Path) -> list[Path]:
     from matplotlib.figure import Figure
 
     categories = Figure(figsize=(12, 4), layout="constrained")
     axes = categories.subplots()
     largest = counts.boxes.most_common(SHOWN_CATEGORIES)
-    axes.bar([name for name, _ in largest], [count for _, count in largest], color="#3b6ea5")
+    places = range(len(largest))
+    axes.bar(places, [count for _, count in largest], color="#3b6ea5")
+    axes.set_xticks(places, [printable(name)[:SHOWN_CHARACTERS] for name, _ in largest])
     axes.set_yscale("log")
     axes.set_ylabel("boxes")
     axes.tick_params(axis="x", rotation=90)
@@ -121,7 +134,8 @@ def draw_statistics(counts: Statistics, folder: Path) -> list[Path]:
             f"without {counted(unknown, 'box', 'boxes')} in films of unknown size", fontsize="small"
         )
     longest = max(counts.span_seconds, default=0)
-    right.hist(counts.span_seconds, bins=np.arange(0, longest + 2, 1).tolist(), color="#d1843b")
+    bins = np.arange(0, longest + 2, 1) if longest < MOST_BINS else np.linspace(0, longest, MOST_BINS)
+    right.hist(counts.span_seconds, bins=bins.tolist(), color="#d1843b")
     right.set(xlabel="span length in seconds", ylabel="questions")
     paths = [folder / name for name in PLOTS]
     for figure, path in zip((categories, shares), paths, strict=True):

@@ -25,6 +25,8 @@ SHOWN_CHARACTERS = 60
 """Of a line that is not the one expected."""
 VISUAL = {"yes": True, "no": False}
 NOUN_TABLE = OutputKind("a table of nouns", lambda path: starts_with(path, r"\ufeff?noun,count,visual\s"))
+LONGEST_COUNT = 18
+"""Characters of a count."""
 REVIEWED_NOUNS = 600
 """The most frequent nouns, which the authors reviewed one by one (Sec. 3)."""
 
@@ -103,7 +105,7 @@ def read_nouns(path: Path) -> dict[str, Noun]:
     for number, row in enumerate(rows[1:], 2):
         if not row:
             continue
-        if len(row) != len(COLUMNS) or not row[1].strip().isdecimal():
+        if len(row) != len(COLUMNS) or not (row[1].strip().isdecimal() and len(row[1]) < LONGEST_COUNT):
             raise InputError(f"{path}, line {number}: should be a noun, its count, and yes or no")
         noun, count, visual = (cell.strip() for cell in row)
         if visual.lower() not in VISUAL:

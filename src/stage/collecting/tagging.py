@@ -12,8 +12,8 @@ from typing import Any, Protocol
 
 import torch
 
-from stage.errors import InputError, first_line
-from stage.features.pretrained import LOADING_ERRORS, download_progress, load_weights
+from stage.errors import InputError
+from stage.features.pretrained import load_tokenizer, load_weights, loading, one_line
 
 PACKAGED = "hanta"
 PACKAGE, PACKAGED_MODEL = "HanTa", "morphmodel_en.pgz"
@@ -21,6 +21,8 @@ CLAWS_NOUNS = frozenset(("NN", "NN0", "NN1", "NN2", "NP0"))
 """In the tag set of the British National Corpus, which HanTa was trained on."""
 NOUN_TAGS = frozenset(("NOUN", "PROPN", "NN", "NNS", "NNP", "NNPS"))
 """In the universal tag set and that of the Penn Treebank."""
+LONGEST = 512
+"""Wordpieces of a sentence that are read at most. RoBERTa has two more positions than that, which are no places."""
 ALLOWED_IN_PICKLE = frozenset(
     (module, name)
     for module in ("numpy", "numpy._core.multiarray", "numpy.core.multiarray")
@@ -70,7 +72,7 @@ class TransformersTagger:
         self._model = model.eval()
         self._tokenizer = tokenizer
         self._is_noun = torch.tensor(
-            [_tag(model.config.id2label[i]) in NOUN_TAGS for i in range(model.config.num_labels)]
+            [_tag(str(model.config.id2label[i])) in NOUN_TAGS for i in range(model.config.num_labels)]
         )
 
     @classmethod
@@ -82,15 +84,19 @@ class TransformersTagger:
         local = Path(spec).is_dir()
         if not local and (Path(spec).is_absolute() or spec.startswith(".") or spec.count("/") > 1):
             raise InputError(f"{spec}: no such tagger; give {PACKAGED}, a model folder or a hub name")
-        from transformers import AutoModelForTokenClassification, AutoTokenizer
+        from transformers import AutoModelForTokenClassification
 
-        try:
-            with download_progress(local=local):
-                tokenizer = AutoTokenizer.from_pretrained(spec, local_files_only=local, use_fast=True)
-                model = load_weights(AutoModelForTokenClassification, spec, local=local)
-        except LOADING_ERRORS as error:
-            raise InputError(f"{spec}: no tagger could be loaded ({first_line(error)})") from None
-        labels = [_tag(label) for label in model.config.id2label.values()]
+        with loading(spec, "tagger", local=local):
+            tokenizer = load_tokenizer(spec, local=local)
+            model = load_weights(AutoModelForTokenClassification, spec, local=local)
+        longest = getattr(model.config, "max_position_embeddings", LONGEST)
+        tokenizer.model_max_length = min(tokenizer.model_max_length, longest, LONGEST)
+        names = model.config.id2label
+        if sorted(names) != list(range(model.config.num_labels)):
+            raise InputError(
+                f"{spec}: config.json doesn't name all {model.config.num_labels} tags in id2label"
+            )
+        labels = [_tag(str(label)) for label in names.values()]
         if not NOUN_TAGS.intersection(labels):
             raise InputError(
                 f"{spec}: has the tags {', '.join(labels[:5])}..; a tagger must have NOUN and PROPN, or NN, NNS, NNP "
@@ -100,8 +106,13 @@ class TransformersTagger:
 
     @torch.inference_mode()
     def nouns(self, words: Sequence[str]) -> list[bool]:
+        """As in `Tagger`. Raises InputError if the tokenizer or the model can't process the words."""
         if not words:
             return []
+        with one_line(f"{self._model.name_or_path}: can't tag words"):
+            return self._nouns(words)
+
+    def _nouns(self, words: Sequence[str]) -> list[bool]:
         encoded = self._tokenizer(list(words), is_split_into_words=True, return_tensors="pt", truncation=True)
         piece_is_noun = self._is_noun[self._model(**encoded).logits[0].argmax(-1)].tolist()
         is_noun = [False] * len(words)  # also for words beyond the model's maximum length

@@ -14,6 +14,7 @@ import typer
 
 from stage.errors import INTERRUPTION, InputError
 from stage.runtime.allocator import keep_freed_memory
+from stage.terminal import echo
 
 PANELS = {
     "Ask about films": ("ask", "demo"),
@@ -32,13 +33,14 @@ Overwrite = Annotated[
 ]
 """The option of commands that write a file (`stage.io.check_output`)."""
 COMMANDS = tuple(name for names in PANELS.values() for name in names)
-SUCCESS, NEGATIVE, UNUSABLE, INTERRUPTED = 0, 1, 2, 130
+SUCCESS, NEGATIVE, UNUSABLE, INTERRUPTED, TERMINATED = 0, 1, 2, 130, 143
 EXIT_CODES = {
     SUCCESS: "Done.",
     NEGATIVE: "A negative result: a verification found differences, a check found errors, or one of several runs or "
     "films failed. Also a fault of the program itself, which shows as a traceback.",
     UNUSABLE: "The input can't be used: one line on standard error says what is wrong and what to do.",
     INTERRUPTED: "Interrupted (Ctrl-C, SIGINT). No file is left half written.",
+    TERMINATED: "Terminated (SIGTERM, as by `kill`). No file is left half written either.",
 }
 """Exit code -> its meaning."""
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # typer doesn't export it
@@ -91,7 +93,7 @@ def main() -> None:
     except KeyboardInterrupt:
         code = INTERRUPTED
     if code == INTERRUPTED:  # typer's, for an interrupt in a command
-        print(INTERRUPTION, file=sys.stderr)
+        echo(INTERRUPTION, file=sys.stderr)
     sys.exit(code)
 
 
@@ -105,7 +107,7 @@ def installed_version() -> str:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        print(f"stage {installed_version()}")
+        echo(f"stage {installed_version()}")
         raise typer.Exit
 
 
@@ -119,7 +121,7 @@ def _options(
 
 
 def _exit_with(reason: str, command: str = "stage") -> NoReturn:
-    print(f"{command}: {' '.join(reason.split())}", file=sys.stderr)
+    echo(f"{command}: {' '.join(reason.split())}", file=sys.stderr)
     sys.exit(UNUSABLE)
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from stage.commands import Overwrite
+from stage.terminal import PlainConsole, echo
 from stage.types import FRAMES_PER_SECOND, Evidence
 
 
@@ -58,17 +58,17 @@ def ask(
     # Printed as it was typed: the model reads it tokenised, without dashes and brackets.
     typed = replace(evidence, question=replace(evidence.question, text=question, answers=tuple(answer)))
     if as_json:
-        print(json.dumps(to_json(typed)))
+        echo(json.dumps(to_json(typed)))
     else:
         _print_evidence(typed)
     if report:  # last, so that a page that can't be written doesn't cost the answer
         images = film.pictures(frames_to_show(evidence))
         write_page(report, render([(evidence, images)], title=film.film.name))
-        print(f"evidence page: {report}", file=sys.stderr if as_json else sys.stdout)
+        echo(f"evidence page: {report}", file=sys.stderr if as_json else sys.stdout)
 
 
 def _print_evidence(evidence: Evidence) -> None:
-    console = Console(highlight=False, markup=False, emoji=False)
+    console = PlainConsole()
     table = Table(box=None, show_header=False, pad_edge=False)
     for i, text in enumerate(evidence.question.answers):
         predicted = i == evidence.prediction.answer_index

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stage.commands import Overwrite
+from stage.terminal import echo
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -72,10 +73,10 @@ def nouns(
     counts = count_nouns(read_tokenised_questions(questions), load_tagger(tagger))
     nouns = merge_judgements(counts, judged)
     write_nouns(out, nouns)
-    print(f"{out}: {counted(counts.total(), 'noun')}, {len(counts):,} distinct")
+    echo(f"{out}: {counted(counts.total(), 'noun')}, {len(counts):,} distinct")
     if len(counts) > REVIEWED_NOUNS:
-        print(f"the {REVIEWED_NOUNS} most frequent make up {share_of_most_frequent(counts):.1%} of all")
-    print(f"{counted(sum(not noun.visual for noun in nouns.values()), 'noun')} judged not visual")
+        echo(f"the {REVIEWED_NOUNS} most frequent make up {share_of_most_frequent(counts):.1%} of all")
+    echo(f"{counted(sum(not noun.visual for noun in nouns.values()), 'noun')} judged not visual")
 
 
 @app.command()
@@ -138,11 +139,11 @@ def task(
         html = render_task(made)
         write_page(pages[clip], html)
         frames, megabytes = counted(len(made.opened.images), "frame"), len(html) / 1e6
-        print(f"{pages[clip]}: {counted(len(made.questions), 'question')}, {frames}, {megabytes:.1f} MB")
+        echo(f"{pages[clip]}: {counted(len(made.questions), 'question')}, {frames}, {megabytes:.1f} MB")
         for note in made.notes:
-            print(f"{film}: {note}", file=sys.stderr)
+            echo(f"{film}: {note}", file=sys.stderr)
     for line in _left_out(all_questions, by_clip):
-        print(line, file=sys.stderr)
+        echo(line, file=sys.stderr)
 
 
 def _left_out(questions: Sequence[Question], films: Mapping[str, Path]) -> Iterator[str]:
@@ -211,24 +212,24 @@ def merge(
     result = merged(all_questions, submissions, rest, sizes)
     write_questions(out, result.questions)
     for line in result.issues.summary():
-        print(line)
+        echo(line)
     _print_agreement(result.agreements)
     boxes = sum(len(b) for q in result.questions for b in q.boxes.values())
     frames = sum(len(q.boxes) for q in result.questions)
-    print(
+    echo(
         f"{out}: {len(result.questions):,} of {counted(len(all_questions), 'question')}, "
         f"{counted(boxes, 'box', 'boxes')} in {counted(frames, 'frame')}"
     )
     if not films:
         measured = Counter(f"{clip.width} x {clip.height}" for clip in result.clips.values())
         each = ", ".join(f"{size} ({counted(count, 'clip')})" for size, count in measured.most_common())
-        print(f"boxes are in pixels of the pages' films: {each}; --films holds them against the films")
+        echo(f"boxes are in pixels of the pages' films: {each}; --films holds them against the films")
 
 
 def _print_agreement(agreements: Sequence[Agreement]) -> None:
     for pair in agreements:
         boxes = ", ".join(f"{label} {iou:.2f}" for label, iou in pair.boxes.items())
-        print(
+        echo(
             f"question {pair.qid}, {pair.files[0].name} and {pair.files[1].name}: IoU of spans {pair.span:.2f}, "
             f"of boxes {boxes or 'none'}"
         )
@@ -236,4 +237,4 @@ def _print_agreement(agreements: Sequence[Agreement]) -> None:
         spans = sum(pair.span for pair in agreements) / len(agreements)
         values = [iou for pair in agreements for iou in pair.boxes.values()]
         boxes = f", of boxes {sum(values) / len(values):.2f}" if values else ""
-        print(f"mean: IoU of spans {spans:.2f}{boxes}; the first file given counts")
+        echo(f"mean: IoU of spans {spans:.2f}{boxes}; the first file given counts")

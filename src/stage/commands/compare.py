@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from stage.commands import Overwrite
+from stage.terminal import PlainConsole, echo
 
 
 def compare(
@@ -45,17 +45,19 @@ def compare(
     for spec in models:
         model = load_model(spec)
         for note in model.notes:
-            print(f"{spec}: {note}", file=sys.stderr)
+            echo(f"{spec}: {note}", file=sys.stderr)
         questions = open_questions(data, model.limits)
         model.check_features(questions.source.attributes, questions.name)
         opened[spec] = model, questions
     # Each model reads the questions within its own limits.
     for note in dict.fromkeys(note for _, questions in opened.values() for note in questions.notes):
-        print(f"{data}: {note}", file=sys.stderr)
+        echo(f"{data}: {note}", file=sys.stderr)
     scores_of = {}
     for spec, (model, questions) in opened.items():
         with progress_bar(f"Scoring {spec}") as progress:
             scores_of[spec] = evaluate_model(model, questions, progress=progress)
+    if out:  # before anything is shown, which may fail
+        write_json(out, {spec: scores.to_json() for spec, scores in scores_of.items()})
     first = next(iter(opened.values()))[
         1
     ]  # limits decide what a model reads of a question, not which there are
@@ -66,9 +68,7 @@ def compare(
     for spec, scores in scores_of.items():
         shares = (scores.qa_accuracy, scores.temporal_miou, scores.answer_span_accuracy, scores.grounding_map)
         table.add_row(spec, *("-" if share is None else f"{100 * share:.2f}" for share in shares))
-    Console().print(table)
+    PlainConsole().print(table)
     recall = proposal_recall(first.questions, first.regions_of)
     of_boxes = "recall of annotated boxes by the 20 best regions of a frame (IoU 0.5)"
-    print(f"{of_boxes}: {'- (no frame with regions has boxes)' if isnan(recall) else f'{recall:.4f}'}")
-    if out:
-        write_json(out, {spec: scores.to_json() for spec, scores in scores_of.items()})
+    echo(f"{of_boxes}: {'- (no frame with regions has boxes)' if isnan(recall) else f'{recall:.4f}'}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stage.commands import NEGATIVE, Overwrite
+from stage.terminal import echo
 
 if TYPE_CHECKING:
     from stage.annotation.issues import Issues
@@ -53,10 +54,10 @@ def stats(
     released = is_questions_file(annotation)
     size_of = released_size if released else sizes_beside(annotation, {q.clip for q in questions})
     counts = statistics(questions, size_of)
+    paths = draw_statistics(counts, plots) if plots else []
     print_statistics(counts, str(annotation))
-    if plots:
-        for path in draw_statistics(counts, plots):
-            print(path)
+    for path in paths:
+        echo(path)
 
 
 @app.command()
@@ -68,7 +69,7 @@ def check(
         ),
     ],
     closely: Annotated[
-        bool, typer.Option(help="Also compare released boxes and features, clip by clip (slow).")
+        bool, typer.Option(help="Also read all released boxes and features, as packing does (slow).")
     ] = True,
 ) -> None:
     """List all issues of a data set by kind, each with its place and what to do.
@@ -106,6 +107,7 @@ def _check_release(root: Path, closely: bool) -> None:
     from stage.annotation.checking import check_annotation, released_size
     from stage.commands.progress import progress_bar
     from stage.errors import InputError
+    from stage.release.checking import check_features
     from stage.release.features import ReleasedFeatures, with_features
     from stage.release.files import ReleaseFiles, questions_file, splits
 
@@ -125,10 +127,7 @@ def _check_release(root: Path, closely: bool) -> None:
         questions = with_features(readable, source, path, issues)
         if closely:
             with progress_bar(f"Clips of {split}") as progress:
-                clips = sorted({q.clip for q in questions})
-                for done, name in enumerate(clips):
-                    progress(done, len(clips), name)
-                    source.check_region_rows(source.clips[name], issues)
+                check_features(source, questions, issues, progress)
         results.append(_print_issues(split, questions, issues))
     _end_with(results)
 
@@ -139,13 +138,13 @@ def _print_issues(name: str, usable_questions: Sequence[Question], issues: Issue
 
     for kind, locations in issues.by_kind.items():
         for location in locations:
-            print(f"{kind}: {location}")
+            echo(f"{kind}: {location}")
         if fix := issues.fixes.get(kind):
-            print(f"  to do: {fix}")
+            echo(f"  to do: {fix}")
     usable = counted(len(usable_questions), "usable question")
-    print(f"{name}: {usable}{'' if issues.by_kind else ', no issues'}")
+    echo(f"{name}: {usable}{'' if issues.by_kind else ', no issues'}")
     for kind, line in zip(issues.by_kind, issues.summary(), strict=True):
-        print(f"  {'error: ' if kind in issues.errors else ''}{line}")
+        echo(f"  {'error: ' if kind in issues.errors else ''}{line}")
     return not issues.errors
 
 
@@ -174,10 +173,10 @@ def make(
         with progress_bar(f"Films of {folder}") as progress:
             made = make_clip_files(folder, progress, overwrite=overwrite)
         for note in made.notes:
-            print(note, file=sys.stderr)
+            echo(note, file=sys.stderr)
         for reason in made.unreadable:
-            print(f"left out: {reason}", file=sys.stderr)
-        print(f"{folder}: frames.json and subtitles.json of {counted(len(made.frames), 'clip')}")
+            echo(f"left out: {reason}", file=sys.stderr)
+        echo(f"{folder}: frames.json and subtitles.json of {counted(len(made.frames), 'clip')}")
         complete.append(not made.unreadable)
     _end_with(complete)
 
@@ -204,8 +203,8 @@ def pack(
     with progress_bar("Packing") as progress:
         issues = pack_release(root, target, regions, progress)
     for line in issues.summary():
-        print(line)
-    print(f"{target}: {size_of(target) / 1e6:,.0f} MB, packed from {before / 1e6:,.0f} MB")
+        echo(line)
+    echo(f"{target}: {size_of(target) / 1e6:,.0f} MB, packed from {before / 1e6:,.0f} MB")
 
 
 def size_of(folder: Path, without: Path | None = None) -> int:

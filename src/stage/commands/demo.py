@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from stage.commands import Overwrite
+from stage.terminal import echo
 
 DEMO_SEED = 77
 """Draws episodes that are in no published split."""
@@ -56,11 +57,11 @@ def demo(
             is_correct = evidence.prediction.answer_index == question.answer_index
             correct += is_correct
             verdict = "right" if is_correct else "wrong"
-            print(
+            echo(
                 f"{clip}: {question.text}\n  {evidence.answer}  ({verdict}; shown {start:.1f} to {end:.1f} s)"
             )
     write_page(page, render(entries, title="Questions about unseen episodes"))
     answers = counted(len(entries), "answer")
-    print(
+    echo(
         f"\n{correct} of {answers} {'is' if correct == 1 else 'are'} right. Evidence page:\n{page.resolve()}"
     )

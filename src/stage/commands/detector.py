@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from stage.terminal import echo
+
 
 def detector(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for the weights and the model card.")],
@@ -20,4 +22,4 @@ def detector(
     check_replaceable(out)
     with progress_bar("Training the detector") as progress:
         trained = train_detector(out, images=pictures, seed=seed, progress=progress)
-    print(f"{out}: detector {trained.name}; its scores are in {out / 'card.md'}")
+    echo(f"{out}: detector {trained.name}; its scores are in {out / 'card.md'}")

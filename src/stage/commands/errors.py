@@ -8,10 +8,10 @@ from statistics import fmean
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from stage.commands import Overwrite
+from stage.terminal import PlainConsole, echo
 
 if TYPE_CHECKING:
     from stage.annotation.predictions import PredictionTable
@@ -78,8 +78,10 @@ def errors(
     answers = analyse_answers(table, questions, words, missing_is_wrong=all_questions)
     if not answers:
         raise InputError(f"{annotation}: no predicted question has a right answer and a span to compare with")
+    if out:  # before anything is shown, which may fail
+        write_json(out / "errors.json", to_json(answers, len(questions)))
     selected = {outcome: examples_of(answers, outcome, examples) for outcome in Outcome}
-    console = Console(highlight=False, markup=False)
+    console = PlainConsole()
     console.print(_counts(answers, len(questions)))
     of_spans = (*empty_span_notes(table), *doubts(questions), *times_of(annotation, questions))
     for note in (*_notes(table, questions, all_questions), *of_spans):
@@ -87,8 +89,7 @@ def errors(
     for outcome, shown in selected.items():
         _print_examples(outcome, shown, console)
     if out:
-        write_json(out / "errors.json", to_json(answers, len(questions)))
-        print(f"{out / 'errors.json'}: every question with its outcome")
+        echo(f"{out / 'errors.json'}: every question with its outcome")
     if out and data:
         _write_pages(selected, data, model, out)
 
@@ -127,7 +128,7 @@ def _counts(answers: Sequence[AnalysedAnswer], total: int) -> Table:
     return table
 
 
-def _print_examples(outcome: Outcome, answers: Sequence[AnalysedAnswer], console: Console) -> None:
+def _print_examples(outcome: Outcome, answers: Sequence[AnalysedAnswer], console: PlainConsole) -> None:
     if answers:
         console.print(f"\n{outcome.value}, examples:", style="bold")
     for answer in answers:
@@ -151,4 +152,4 @@ def _write_pages(
     with progress_bar("Processing films") as progress:
         paths, notes = write_pages(selected, data, model, out, progress)
     for line in [*notes, *(f"evidence page: {path}" for path in paths)]:
-        print(line)
+        echo(line)

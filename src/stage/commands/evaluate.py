@@ -56,6 +56,6 @@ def evaluate(
     words = vocabulary_of(predictions, vocabulary)
     scores = score(table, questions, words, missing_is_wrong=all_questions)
     scores = replace(scores, notes=(*scores.notes, *times_of(annotation, questions)))
-    print_scores(scores)
-    if out:
+    if out:  # before anything is shown, which may fail
         write_json(out, scores.to_json())
+    print_scores(scores)

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from stage.terminal import echo
+
 
 def export(
     model: Annotated[
@@ -20,10 +22,11 @@ def export(
     OUT is a model folder like any other: with `--model OUT`, commands run it in
     onnxruntime.
     """
-    from stage.inference.model_folder import export_model, load_model
+    from stage.inference.model_folder import check_replaceable, export_model, load_model
 
+    check_replaceable(out)
     loaded = load_model(model)
     for note in loaded.notes:
-        print(note, file=sys.stderr)
+        echo(note, file=sys.stderr)
     export_model(loaded, out)
-    print(f"{out}: {model} as ONNX graphs; use it with --model {out}")
+    echo(f"{out}: {model} as ONNX graphs; use it with --model {out}")

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from stage.terminal import echo
+
 app = typer.Typer(
     help="Extract word vectors and region features. Existing features are kept.", no_args_is_help=True
 )
@@ -41,8 +43,8 @@ def make_all(folders: Folders, text: Text = "minilm", detector: Detector = "stag
         with progress_bar(f"Features of {folder}") as progress:
             notes = extract_folder(folder, encoder, loaded_detector, progress)
         for note in notes:
-            print(f"{folder}: {note}", file=sys.stderr)
-        print(f"{folder / 'features'}: word vectors and regions")
+            echo(f"{folder}: {note}", file=sys.stderr)
+        echo(f"{folder / 'features'}: word vectors and regions")
 
 
 def _print_notes(folders: list[Path]) -> None:
@@ -53,7 +55,7 @@ def _print_notes(folders: list[Path]) -> None:
     check_folders(folders)
     for folder in folders:
         for note in notes_of(folder):
-            print(f"{folder}: {note}", file=sys.stderr)
+            echo(f"{folder}: {note}", file=sys.stderr)
 
 
 @app.command("text")
@@ -68,7 +70,7 @@ def make_text(folders: Folders, text: Text = "minilm") -> None:
     for folder in folders:
         with progress_bar(f"Word vectors of {folder}") as progress:
             extract_words(folder, encoder, progress)
-        print(f"{folder / 'features'}: word vectors")
+        echo(f"{folder / 'features'}: word vectors")
 
 
 @app.command("regions")
@@ -113,5 +115,5 @@ def make_regions(
     with progress_bar("Regions") as progress:
         extracted = extract_regions(videos, out, loaded_detector, progress, frames)
     for note in extracted.notes:
-        print(f"{videos}: {note}", file=sys.stderr)
-    print(f"{out}: regions of {counted(len(extracted.frame_counts), 'clip')}")
+        echo(f"{videos}: {note}", file=sys.stderr)
+    echo(f"{out}: regions of {counted(len(extracted.frame_counts), 'clip')}")

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from stage.terminal import echo
+
 
 def finetune_text(
     data: Annotated[
@@ -45,8 +47,8 @@ def finetune_text(
             progress=progress,
         )
     for when, scores in (("before", before), ("after", after)):
-        print(
+        echo(
             f"{when}: perplexity of masked words {scores.perplexity:.2f}, "
             f"accuracy of next sentences {100 * scores.next_sentence_accuracy:.1f} % (held-out text)"
         )
-    print(f"{out}: the fine-tuned model; use it with `stage features text DATA --text {out}`")
+    echo(f"{out}: the fine-tuned model; use it with `stage features text DATA --text {out}`")

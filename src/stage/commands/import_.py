@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from stage.terminal import echo
+
 
 def import_(
     checkpoint: Annotated[
@@ -40,7 +42,7 @@ def import_(
     assert isinstance(model.model, Stage)  # the release has no other system
     config = model.model.config
     weights = sum(p.numel() for p in model.model.parameters())
-    print(
+    echo(
         f"{out}: STAGE with {weights:,} weights (streams: {config.streams}, "
         f"local features: {'yes' if config.local_features else 'no'}, "
         f"word vectors: {config.text_dim}, region features: {config.region_dim})"

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from stage.commands import Overwrite
+from stage.terminal import echo
 
 
 def predict(
@@ -59,7 +60,7 @@ def predict(
     questions = open_questions(data, loaded.limits)
     loaded.check_features(questions.source.attributes, questions.name)
     for note in (*loaded.notes, *(f"{questions.name}: {note}" for note in questions.notes)):
-        print(note, file=sys.stderr)
+        echo(note, file=sys.stderr)
     if vocabulary is None:
         words = extend_vocabulary(out.parent / VOCABULARY_FILE, questions.questions)
     else:
@@ -71,4 +72,4 @@ def predict(
             predict_all(loaded, questions, fast=fast), len(questions), "questions", progress
         )
         write_predictions(out, predictions, words)
-    print(f"{out}: {counted(len(questions), 'prediction')}")
+    echo(f"{out}: {counted(len(questions), 'prediction')}")

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as ProgressDisplay
 
+from stage.terminal import PlainConsole, echo, printable
 from stage.types import Progress
 
 T = TypeVar("T")
@@ -26,16 +26,21 @@ def progress_bar(title: str) -> Iterator[Progress]:
 
     On a terminal it is a bar, elsewhere, such as in a log, a line from time to time.
     """
-    console = Console(stderr=True)
+    console = PlainConsole(stderr=True)
     if not console.is_terminal:
         yield ProgressLines(title).advance
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     with ProgressDisplay(*columns, console=console, transient=True) as display:
-        task = display.add_task(title, total=None)
+        task = display.add_task(printable(title), total=None)
 
         def advance(done: int, total: int, item: str) -> None:
-            display.update(task, completed=done, total=total, description=f"{title} ({item})")
+            display.update(task, completed=done, total=total, description=printable(f"{title} ({item})"))
 
         yield advance
 
@@ -64,5 +69,5 @@ class ProgressLines:
         waited = time.monotonic() - self.printed_at
         enough = done - self.printed >= SHARE_BETWEEN_LINES * total
         if waited >= MOST_SECONDS_BETWEEN_LINES or (waited >= SECONDS_BETWEEN_LINES and enough):
-            print(f"{self.title}: {done:,} of {total:,} ({item})", file=sys.stderr, flush=True)
+            echo(f"{self.title}: {done:,} of {total:,} ({item})", file=sys.stderr)
             self.printed_at, self.printed = time.monotonic(), done

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from stage.runtime.hardware import usable_cores
+from stage.terminal import echo
 
 Split = Literal["train", "val", "test"]
 
@@ -58,7 +59,7 @@ def sitcom(
     seed = SEED if seed is None else seed
     with progress_bar("Drawing episodes") as progress:
         write_sitcom(folder, split, episodes, seed, workers, questions or SPLITS[split].questions, progress)
-    print(f"{folder}: {counted(episodes, 'episode')} with questions")
+    echo(f"{folder}: {counted(episodes, 'episode')} with questions")
 
 
 def _verify(folder: Path, split: Split | None, workers: int) -> None:
@@ -72,11 +73,11 @@ def _verify(folder: Path, split: Split | None, workers: int) -> None:
         found = list(differences(folder, expected, workers, progress))
     name = f"split {expected.split} of the sitcom, version {VERSION}"
     for difference in found:
-        print(difference)
+        echo(difference)
     if found:
-        print(f"{folder} is not {name}: {counted(len(found), 'difference')}")
+        echo(f"{folder} is not {name}: {counted(len(found), 'difference')}")
         raise typer.Exit(1)
-    print(
+    echo(
         f"{folder} is {name}: {counted(len(expected.digests), 'episode')}, "
         "each with its film, questions and ground truth"
     )

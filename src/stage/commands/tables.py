@@ -10,6 +10,7 @@ import typer
 
 from stage.commands import Overwrite
 from stage.runtime.hardware import usable_cores
+from stage.terminal import PlainConsole, echo
 
 CORES_PER_JOB = 4
 
@@ -42,29 +43,27 @@ def tables(
     paper's figures. Finished runs are skipped and interrupted ones resumed. A
     run that fails is reported; the others continue.
     """
-    from rich.console import Console
-
     from stage.commands.progress import progress_bar
     from stage.experiments.jobs.runs import unfinished_runs
     from stage.experiments.jobs.scheduler import Failure, run_all
     from stage.experiments.systems import systems_named
     from stage.experiments.tables.paper import tables_named
     from stage.experiments.tables.publish import check_outputs, default_tables, publish, row_names
+    from stage.lock import locked
 
     selected = tables_named(table or default_tables(test))
     systems = systems_named(rows) if rows else row_names(selected)
     check_outputs(selected, out, overwrite)
-    runs = unfinished_runs(config, test, out, systems, seeds, set_ or ())
     failures: list[Failure] = []
-    try:
-        with progress_bar("Runs") as progress:
-            failures = run_all(runs, jobs, progress)
-    finally:  # finished runs are shown even if the command is interrupted
-        publish(selected, out, Console(highlight=False))
-    print(f"{out}: tables, plots and audits")
+    with locked(out, "stage tables"):
+        runs = unfinished_runs(config, test, out, systems, seeds, set_ or ())
+        try:
+            with progress_bar("Runs") as progress:
+                failures = run_all(runs, jobs, progress)
+        finally:  # finished runs are shown even if the command is interrupted
+            publish(selected, out, PlainConsole())
+    echo(f"{out}: tables, plots and audits")
     for failure in failures:
-        print(
-            f"stage: {failure.run.name} failed: {failure.reason}; see {failure.run.folder}", file=sys.stderr
-        )
+        echo(f"stage: {failure.run.name} failed: {failure.reason}; see {failure.run.folder}", file=sys.stderr)
     if failures:
         raise typer.Exit(1)

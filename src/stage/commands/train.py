@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from stage.terminal import echo
+
 
 def train(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="A YAML file, such as those in configs/.")],
@@ -35,4 +37,4 @@ def train(
     with progress_bar("Training") as progress:
         _, scores = run_training(run, resume=resume, progress=progress)
     print_scores(scores)
-    print(f"{run.output / 'model'}: the trained model")
+    echo(f"{run.output / 'model'}: the trained model")

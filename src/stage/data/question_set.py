@@ -162,6 +162,10 @@ class QuestionSet:
         words = tuple(projections.project_words(self.source.sentences(clip)))
         features = ClipFeatures(clip, words, regions, self.region_dim)
         hypotheses = projections.project_words(self.source.hypotheses(question))
+        if not any(map(len, hypotheses)):
+            raise InputError(
+                f"{self.name}, question {question.qid}: has no word vectors; compute its features again"
+            )
         return make_example(question, features, hypotheses, frames, self.limits, self.last_frame)
 
     def regions_of(self, clip: str) -> Mapping[int, Regions]:

@@ -61,11 +61,11 @@ def window_notes(
     ]
     if unknown:
         notes.append(
-            f"{name}: {unknown} of these have neither span nor boxes, and are trained on the clip's beginning"
+            f"{name}: {counted(unknown, 'question')} of these without span and boxes, trained on the clip's beginning"
         )
     if without_times:
         notes.append(
-            f"{name}: {len(without_times)} of these have a span that is longer still (such as question "
+            f"{name}: {counted(len(without_times), 'question')} of these with a longer span (such as question "
             f"{without_times[0]}), from which no times are learnt; raise data.limits.frames"
         )
     return notes

@@ -46,6 +46,12 @@ def settings_in(name: str) -> str | None:
     return found[2] if found else None
 
 
+def identity_of(name: str) -> str:
+    """What stays the same of a name when the model moves: the digest of its weights, or else the name itself."""
+    prefix = VISUAL_CONCEPTS if name.startswith(VISUAL_CONCEPTS) else ""
+    return prefix + (weights_in(name) or name.removeprefix(prefix))
+
+
 def same_model(first: str, second: str) -> bool:
     """Whether two names are of the same encoder or detector, that is of the same features."""
     if first.startswith(VISUAL_CONCEPTS) != second.startswith(VISUAL_CONCEPTS):

@@ -12,8 +12,9 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
-from stage.errors import InputError
+from stage.errors import InputError, first_line
 from stage.features.names import name_of_file
+from stage.features.pretrained_files import CONFIG, WEIGHTS, check_files, no_larger_than_its_weights
 
 LOADING_ERRORS = (
     OSError, ValueError, LookupError, ImportError, RuntimeError, TypeError, AttributeError, SafetensorError,
@@ -26,7 +27,10 @@ POOLER = "pooler"
 """The layer after the last one that some tasks use. No encoder of this project reads it."""
 NAMED_KEYS = 3
 """Most weights of each kind that a message names."""
-CONFIG = "config.json"
+LEAST_POSITIONS = 3
+"""That a model must have: of a wordpiece, [CLS] and [SEP]."""
+BLOCK = 1 << 20
+"""Bytes that are read at once to identify weights."""
 NEUTRAL_KEYS = frozenset(
     ("transformers_version", "_name_or_path", "name_or_path", "architectures", "dtype", "torch_dtype")
 )
@@ -34,16 +38,20 @@ NEUTRAL_KEYS = frozenset(
 
 
 def name_of_folder(folder: Path, settings: Sequence[str]) -> str:
-    """The name of the model in a folder, see `stage.features.names`.
+    """The name of the model in a folder, see `stage.features.names`. Its files have been checked.
 
     settings: patterns of the files, besides config.json, that decide about its features.
     """
-    weights = b"".join(path.read_bytes() for path in sorted(folder.glob("*.safetensors")))
+    weights = hashlib.sha256()
+    for path in sorted(folder.glob(WEIGHTS)):
+        with path.open("rb") as file:
+            while block := file.read(BLOCK):
+                weights.update(block)
     files = sorted({path for pattern in (CONFIG, *settings) for path in folder.glob(pattern)})
     digest = hashlib.sha256()
     for path in files:
         digest.update(f"{path.name}\0".encode() + hashlib.sha256(_settings(path)).digest())
-    return name_of_file(folder, hashlib.sha256(weights).hexdigest(), digest.hexdigest())
+    return name_of_file(folder, weights.hexdigest(), digest.hexdigest())
 
 
 def _settings(path: Path) -> bytes:
@@ -58,6 +66,52 @@ def _settings(path: Path) -> bytes:
     if isinstance(settings, dict):
         settings = {key: value for key, value in settings.items() if key not in NEUTRAL_KEYS}
     return json.dumps(settings, sort_keys=True).encode()
+
+
+@contextmanager
+def loading(source: str, what: str, *, local: bool) -> Iterator[Any]:
+    """Within, a model is loaded: its files are checked before, and whatever a library raises becomes one line.
+
+    what: "text encoder", for the message. Shows the progress of a download. Yields the model's configuration. Raises
+    InputError.
+    """
+    from transformers import AutoConfig
+
+    with one_line(f"{source}: no {what} could be loaded"), download_progress(local=local):
+        check_files(source, local=local)
+        with one_line(f"{source}: config.json describes no model that could be loaded"):
+            config = AutoConfig.from_pretrained(source, local_files_only=local, trust_remote_code=False)
+        yield config
+
+
+@contextmanager
+def one_line(problem: str) -> Iterator[None]:
+    """Raises InputError in place of anything that reading or running a model of others raises."""
+    try:
+        yield
+    except (InputError, torch.OutOfMemoryError):
+        raise
+    except BaseException as error:
+        # tokenizers raises bare exceptions, and what stops Rust is none of Python's.
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        raise InputError(f"{problem} ({first_line(error)})") from None
+
+
+def load_tokenizer(source: str, *, local: bool) -> Any:
+    """Load the tokenizer of a model; no code that comes with it is run. To be called within `loading`.
+
+    Raises InputError if it can't be used.
+    """
+    from transformers import AutoTokenizer
+
+    with one_line(f"{source}: tokenizer.json and tokenizer_config.json give no tokenizer"):
+        tokenizer = AutoTokenizer.from_pretrained(
+            source, local_files_only=local, use_fast=True, trust_remote_code=False
+        )
+        if not isinstance(longest := tokenizer.model_max_length, int | float) or longest < LEAST_POSITIONS:
+            raise ValueError(f"model_max_length is {longest!r}")
+    return tokenizer
 
 
 @contextmanager
@@ -76,7 +130,7 @@ def download_progress(*, local: bool) -> Iterator[None]:
 
 
 def load_weights(model_class: Any, source: str, *, local: bool, optional: Collection[str] = ()) -> Any:
-    """Load a model in float32 from safetensors, with every weight from its checkpoint.
+    """Load a model in float32 from safetensors, with every weight from its checkpoint. No code of it is run.
 
     transformers initialises missing weights randomly and ignores unexpected ones; here both are errors. Weights of
     a head that this class of model doesn't have are ignored: that for masked words when only the encoder is loaded.
@@ -84,17 +138,19 @@ def load_weights(model_class: Any, source: str, *, local: bool, optional: Collec
     optional: names of modules whose weights may be missing. The checkpoint's precision doesn't matter: half
     precision is converted to float32, so that CPU and GPU give the same features.
 
-    Raises InputError if weights are missing, unexpected or of another shape, and LOADING_ERRORS.
+    To be called within `loading`. Raises InputError if weights are missing, unexpected, of another shape or not
+    finite.
     """
     from transformers.utils import logging
 
     verbosity = logging.get_verbosity()
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # missing weights are reported below
     try:
-        model, report = model_class.from_pretrained(
-            source, local_files_only=local, use_safetensors=True, dtype=torch.float32, output_loading_info=True,
-            ignore_mismatched_sizes=True,
-        )  # fmt: skip
+        with no_larger_than_its_weights(source, local=local):
+            model, report = model_class.from_pretrained(
+                source, local_files_only=local, use_safetensors=True, dtype=torch.float32, output_loading_info=True,
+                ignore_mismatched_sizes=True, trust_remote_code=False,
+            )  # fmt: skip
     finally:
         logging.set_verbosity(verbosity)
     faults = _faults(model, report, optional)
@@ -107,6 +163,8 @@ def load_weights(model_class: Any, source: str, *, local: bool, optional: Collec
             f"{source}: the weights are not those of a {type(model).__name__} as in its config.json: "
             f"{'; '.join(faults)}; {remedy}, or use another model"
         )
+    if broken := [name for name, value in model.named_parameters() if not value.isfinite().all()]:
+        raise InputError(f"{source}: the weights {broken[0]} are not finite (NaN); get the model again")
     return model
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol
 
 from stage.errors import InputError
-from stage.features.names import current_name, same_model
+from stage.features.names import current_name, identity_of, same_model
 from stage.types import Array, Clip, Image, Question, Regions
 
 REGIONS_PER_FRAME = 20
@@ -88,6 +88,11 @@ class FeatureAttributes:
     def digest(self) -> str:
         """A hash of all attributes, as the name of a folder."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]
+
+    @property
+    def identity(self) -> str:
+        """A hash of all attributes that stays when an encoder's folder moves: its weights count, not its path."""
+        return replace(self, text=identity_of(self.text), regions=identity_of(self.regions)).digest
 
 
 class FeatureSource(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -14,7 +15,7 @@ from stage.data.examples import Limits
 from stage.errors import InputError
 from stage.features.names import PACKAGED_BERT, PACKAGED_DETECTOR, same_model
 from stage.features.projection import Projections
-from stage.io import read_json, writing_folder
+from stage.io import check_writable_folder, read_json, restored, write_bytes, write_text, writing_folder
 from stage.model.baselines.longest import Longest
 from stage.model.build import TrainableConfig, VideoQASystem, build_model
 from stage.model.config import StageConfig, SystemConfig
@@ -115,19 +116,20 @@ def save_model(model: TrainedModel, folder: str | Path, card: str = "") -> None:
     """
     check_replaceable(Path(folder))
     with writing_folder(folder) as partial:
-        (partial / CONFIG).write_text(_config_json(model), "utf-8")
+        write_text(partial / CONFIG, _config_json(model))
         if card:
-            (partial / CARD).write_text(card, "utf-8")
-        (partial / WEIGHTS).write_bytes(save(_tensors(model)))
+            write_text(partial / CARD, card)
+        write_bytes(partial / WEIGHTS, save(_tensors(model)))
 
 
 def check_replaceable(folder: Path) -> None:
-    """Raises InputError if a model written to this folder would replace anything but a model, or an empty folder."""
-    if not folder.exists():
-        return
-    names = {path.name for path in folder.iterdir()} if folder.is_dir() else {""}
-    if names - MODEL_FILES or (names and not _is_model_folder(folder)):
+    """Raises InputError if a model would replace anything but a model or an empty folder, or can't be written."""
+    folder = restored(folder)
+    names = {path.name for path in folder.iterdir()} if os.path.isdir(folder) else set()
+    is_another = names - MODEL_FILES or (names and not _is_model_folder(folder))
+    if is_another or os.path.isfile(folder):
         raise InputError(f"{folder}: exists and is no model folder; choose another one")
+    check_writable_folder(folder)
 
 
 def _is_model_folder(folder: Path) -> bool:
@@ -158,8 +160,8 @@ def export_model(model: TrainedModel, folder: Path) -> None:
             )
     check_replaceable(folder)
     with writing_folder(folder) as partial:
-        (partial / CONFIG).write_text(_config_json(model), "utf-8")
-        (partial / WEIGHTS).write_bytes(save(_projection_tensors(model)))
+        write_text(partial / CONFIG, _config_json(model))
+        write_bytes(partial / WEIGHTS, save(_projection_tensors(model)))
         export_graphs(system, partial)
 
 
@@ -199,10 +201,12 @@ def load_model(spec: str | Path) -> TrainedModel:
     if folder == PACKAGED / LONGEST:
         packaged = FeatureRecipe(text=PACKAGED_BERT, regions=PACKAGED_DETECTOR)
         return TrainedModel(Longest(), packaged, Projections(), (), Limits(), LONGEST, notes)
-    if not (folder / CONFIG).is_file():
+    if not (restored(folder) / CONFIG).is_file():
         raise InputError(_no_model(spec))
     try:
         stored = _StoredConfig.model_validate_json((folder / CONFIG).read_text("utf-8"))
+        if (folder / WEIGHTS).exists() and not (folder / WEIGHTS).is_file():  # a pipe would never end
+            raise ValueError(f"{WEIGHTS} is no file")
         tensors = load_file(folder / WEIGHTS)
         system = _load_system(folder, stored.stage, _with_prefix(tensors, SYSTEM_PREFIX))
         arrays = {name: value.numpy() for name, value in _with_prefix(tensors, PROJECTION_PREFIX).items()}

@@ -1,14 +1,10 @@
-"""The text of subtitle files (.srt, .vtt, .ass) to timed cues, each with its line in the file."""
+"""The text of subtitle files (.srt, .vtt) to timed cues, each with its line in the file."""
 
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-
-import pysubs2
-from pysubs2.formats.substation import EVENT_FIELDS
 
 FRAME_RATES = (24, 25, 30, 50, 60)
 """Candidate rates for times that count frames (HH:MM:SS:FF): the lowest that is above every frame number is taken."""
@@ -18,6 +14,8 @@ WRAP = 2**33
 """MPEG-2 presentation times restart at this many ticks."""
 CONTIGUOUS_SECONDS = 0.1
 """A cue that begins at most this long after the one before still shows that one's lines."""
+ROLLED_LINES = 20
+"""Maximum number of lines that a cue of rolling captions repeats."""
 SHOWN_LINES = 5
 """Maximum number of line numbers in a note."""
 
@@ -29,7 +27,7 @@ START = re.compile(r"(?<![-\d:.,])" + STAMP.format("a_") + r"\s*$")
 END = re.compile(r"\s*" + STAMP.format("b_") + r"(?![\d:])")
 LENIENT_STAMP = r"\d+:\d+:\d+[.,]\d+"
 LENIENT = re.compile(
-    rf"\s*(?:\d+\s+)?({LENIENT_STAMP})\s*(?:[-–—]*\s*>+|→|,|[-–—]|\s)\s*({LENIENT_STAMP})(?=\s|$)"
+    rf"\s*(?:\d+\s+)?({LENIENT_STAMP})\s{{0,9}}(?:[-–—]*\s{{0,9}}>+|→|,|[-–—]|\s)\s{{0,9}}({LENIENT_STAMP})(?=\s|$)"
 )
 """Arrows other than "-->" are accepted only between complete times: "10:00 - 11:00" may be spoken."""
 LIKE_TIMES = re.compile(r"^\s*-?\d.*-->|-->\s*-?\d+\s*[:.,]")
@@ -38,14 +36,10 @@ NUMBER = re.compile(r"\s*\d+\s*$")
 COMMENT = re.compile(r"(?:NOTE|STYLE|REGION)(?:\s|$)")
 HEADER = re.compile(r"WEBVTT(?:\s|$)")
 TIMESTAMP_MAP = re.compile(r"X-TIMESTAMP-MAP\s*=")
-VOICE = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]+)>")
+VOICE = re.compile(r"<v(?:\.[^\s<>]*)?\s+([^\s<>][^<>]*)>")
 INLINE_TIME = re.compile(r"<(?:\d+:)?\d+:\d+[.,]\d+>")
-ANY_TAG = re.compile(r"<[^>]*>")
-DRAWING = re.compile(r"\{[^}]*\\p[1-9][^}]*\}.*?(?=\{[^}]*\\p0[^}]*\}|\Z)", re.DOTALL)
-ASS_COMMENT = re.compile(r"\{[^}]*\}")
+ANY_TAG = re.compile(r"<[^<>]*>")
 ASS_LINE_BREAK = re.compile(r"\n|\\[Nn]")
-ASS_SECTION = re.compile(r"\[[^\]]+\]$")
-ASS_KEYS = re.compile(r"(?:Format|Dialogue|Comment|Picture|Sound|Movie|Command)\s*:|;|!:|$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +123,7 @@ class _TimedText:
             self.times[first].number or (first > 0 and bool(NUMBER.match(lines[first - 1])))
         )
         self.last_number = 0
+        self.last_text = max((i for i, line in enumerate(lines) if line.strip()), default=-1)
 
     def cues(self) -> list[Cue]:
         cues: list[Cue] = []
@@ -237,7 +232,7 @@ class _TimedText:
             and self.numbered
             and blank_before
             and i - 2 not in self.times
-            and not any(rest.strip() for rest in self.lines[i + 1 :])
+            and i == self.last_text
             and int(line.strip()[:9]) in {self.last_number + 1, len(self.times) + 1}
         )
         if orphan:
@@ -300,6 +295,7 @@ def _joined(
     result: list[Cue] = []
     ends = [first for first, _, _ in segments[1:]] + [len(cues)]
     result += cues[: segments[0][0]] if segments else cues
+    seen = {(c.start, c.end, c.markup) for c in result}
     for (first, header, offset), end in zip(segments, ends, strict=True) if segments else ():
         shift = 0.0
         if offset is not None and reference is not None:
@@ -307,7 +303,6 @@ def _joined(
         moved = [replace(c, start=_later(c.start, shift), end=_later(c.end, shift)) for c in cues[first:end]]
         if round(shift, 3) and moved:
             findings.add("times of a joined part moved to those of the first by its X-TIMESTAMP-MAP", header)
-        seen = {(c.start, c.end, c.markup) for c in result}
         new = [c for c in moved if (c.start, c.end, c.markup) not in seen]
         for cue in moved:
             if (cue.start, cue.end, cue.markup) in seen:
@@ -319,6 +314,7 @@ def _joined(
                 header,
             )
         result += new
+        seen.update((c.start, c.end, c.markup) for c in new)
     return result
 
 
@@ -339,7 +335,7 @@ def without_repeats(cues: Sequence[Cue], findings: Findings) -> list[Cue]:
     karaoke, rolling, texts = 0, 0, set()
     for i in range(1, len(cues)):
         new = next((k for k, line in enumerate(shown[i]) if INLINE_TIME.search(line)), len(shown[i]))
-        count = min(new, len(plain[i - 1]))
+        count = min(new, len(plain[i - 1]), ROLLED_LINES)
         while count and plain[i][:count] != plain[i - 1][-count:]:
             count -= 1
         only_repeats = count == len(shown[i])
@@ -359,41 +355,3 @@ def without_repeats(cues: Sequence[Cue], findings: Findings) -> list[Cue]:
             findings.add("lines of the cue before shown again (rolling captions), each read once", cue.line)
         result.append(replace(cue, markup="\n".join(lines[count:])))
     return result
-
-
-def parse_substation(text: str, findings: Findings) -> list[Cue]:
-    """The spoken cues of a .ass or .ssa file, without drawings, comments and override tags."""
-    kind = "ssa" if "[V4 Styles]" in text else "ass"
-    fields: list[str] = EVENT_FIELDS[kind]
-    order, cues, in_events = fields, [], False
-    for number, line in enumerate(text.split("\n"), 1):
-        line = line.strip()
-        if ASS_SECTION.match(line):
-            in_events = line.lower().startswith("[events]")
-        elif in_events and line.startswith("Format:"):
-            named = [name.strip().lower() for name in line.removeprefix("Format:").split(",")]
-            order = named if {"start", "end", "text"} <= set(named) else fields
-        elif line.startswith("Dialogue:"):
-            try:
-                cues += [replace(cue, line=number) for cue in _dialogue(line, kind, order, fields)]
-            except (pysubs2.exceptions.Pysubs2Error, ValueError, IndexError, KeyError, TypeError):
-                findings.add("dialogue can't be read, dropped", number)
-        elif in_events and not ASS_KEYS.match(line):
-            findings.add("neither a dialogue nor a comment, dropped", number)
-    return cues
-
-
-def _dialogue(line: str, kind: str, order: Sequence[str], fields: Sequence[str]) -> list[Cue]:
-    """order: the fields as the file's Format line names them; pysubs2 reads them in the usual order alone."""
-    if list(order) != list(fields):
-        given = line.removeprefix("Dialogue:").split(",", len(order) - 1)
-        values = dict(zip(order, given, strict=True))
-        line = "Dialogue:" + ",".join(values.get(name, "0") for name in fields)
-    with warnings.catch_warnings(action="ignore"):
-        events = pysubs2.SSAFile.from_string(f"[Events]\n{line}", kind).events
-    return [Cue(e.start / 1000, e.end / 1000, shown_text(e.text)) for e in events]
-
-
-def shown_text(ass: str) -> str:
-    """The text of an .ass dialogue without drawings, comments and override tags."""
-    return ASS_COMMENT.sub("", DRAWING.sub("", ass))

@@ -8,10 +8,8 @@ lands differs from container to container, and the landing point is checked.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import cast
 
 import av
 import numpy as np
@@ -21,6 +19,7 @@ from av.video.stream import VideoStream
 
 from stage.errors import InputError
 from stage.media.clock import FrameClock, PacketClock, counts_frames
+from stage.media.limits import MOST_PIXELS
 from stage.media.tracks import frame_rate, open_container, packets_of, video_track
 
 SEEK_AHEAD = 20.0
@@ -87,6 +86,7 @@ class FrameReader:
         assert track is not None
         self._track = track
         self._track.thread_type = "AUTO"
+        track.codec_context.options = {"max_pixels": str(MOST_PIXELS)}  # frames may differ from the header
         if counts_frames(self._container, track):
             self._seeks = self._skips = False
         self._rounding = min(0.5 / float(frame_rate(track)), MAX_ROUNDING)
@@ -99,7 +99,7 @@ class FrameReader:
 
     def _reset(self) -> None:
         """Restart from the container's current position."""
-        self._packets = cast("Iterator[Packet[VideoStream]]", packets_of(self._container, self._track))
+        self._packets = packets_of(self._container, self._track)
         self._packet_clock = PacketClock(self._container, self._track)
         self._frame_clock = FrameClock(self._container, self._track)
         self._pending: deque[Packet[VideoStream]] = deque()

@@ -5,7 +5,11 @@ The number ends the file's name: 00001.jpg, 00002.jpg, ...
 
 from __future__ import annotations
 
+import io
 import re
+import struct
+import warnings
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,12 +20,28 @@ import numpy as np
 import PIL.Image
 
 from stage.errors import InputError
-from stage.types import MODEL_STRIDE, Image
+from stage.media.limits import MOST_PIXELS, check_bytes, check_duration, check_size
+from stage.types import FRAMES_PER_SECOND, MODEL_STRIDE, Image
 from stage.wording import counted
 
+UNREADABLE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    struct.error,
+    zlib.error,
+)
+"""What Pillow raises for damaged images and their EXIF data."""
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 NUMBER = re.compile(r"(\d+)$", re.ASCII)
 EXIF_ORIENTATION = 0x0112
+MOST_BYTES = 4 * MOST_PIXELS
+"""Of an image file: as many as the largest picture takes without compression."""
 TRANSPOSED = range(5, 9)
 """Values of the EXIF orientation whose pictures are stored with rows and columns exchanged."""
 
@@ -73,6 +93,12 @@ def open_frames(folder: Path) -> FrameFolder:
     for path in files:
         if path.suffix.lower() in SUFFIXES:
             if match := NUMBER.search(path.stem):
+                check_duration(
+                    path,
+                    int(match[1]) / FRAMES_PER_SECOND,
+                    "number",
+                    "number images from 1, three per second",
+                )
                 _add(images, int(match[1]), path, folder)
             else:
                 unnumbered.append(path.name)
@@ -109,10 +135,16 @@ def _advice(folder: Path, files: Sequence[Path]) -> str:
 
 def _read(path: Path, size: tuple[int, int]) -> Image:
     try:
+        check_bytes(path, MOST_BYTES)
         raw = np.fromfile(path, np.uint8)
     except OSError as error:
         raise InputError(f"{path}: can't be read ({error.strerror}); extract the frames again") from None
-    stored = cv2.imdecode(raw, cv2.IMREAD_COLOR) if raw.size else None
+    try:
+        with _opened(io.BytesIO(raw.tobytes()), path) as image:
+            image.verify()  # a PNG's chunks: OpenCV reserves memory for any length that one declares
+        stored = cv2.imdecode(raw, cv2.IMREAD_COLOR)
+    except (*UNREADABLE, cv2.error):
+        stored = None
     if stored is None:
         raise _unreadable(path)
     if stored.shape[1::-1] != size:
@@ -120,13 +152,27 @@ def _read(path: Path, size: tuple[int, int]) -> Image:
     return cv2.cvtColor(stored, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
 
 
+def _opened(file: Path | io.BytesIO, path: Path) -> PIL.Image.Image:
+    """An image whose header alone is read. Raises what UNREADABLE lists, and InputError if it is too large."""
+    try:
+        with warnings.catch_warnings(action="error", category=PIL.Image.DecompressionBombWarning):
+            image = PIL.Image.open(file)
+    except (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning):  # at limits of its own
+        raise InputError(
+            f"{path}: has more than {MOST_PIXELS // 10**6} million pixels, the most that are read; scale it down"
+        ) from None
+    check_size(path, *image.size)
+    return image
+
+
 def _size(path: Path) -> tuple[int, int]:
     """Width and height of an image when it is upright, as it will be read."""
     try:
-        with PIL.Image.open(path) as image:
+        check_bytes(path, MOST_BYTES)
+        with _opened(path, path) as image:
             width, height = image.size
             turned = image.getexif().get(EXIF_ORIENTATION) in TRANSPOSED
-    except (OSError, SyntaxError, ValueError, PIL.Image.DecompressionBombError):
+    except UNREADABLE:
         raise _unreadable(path) from None
     return (height, width) if turned else (width, height)
 

@@ -24,17 +24,19 @@ from stage.media.cues import (
     Cue,
     Findings,
     listed_lines,
-    parse_substation,
     parse_timed_text,
-    shown_text,
     without_repeats,
 )
-from stage.media.tracks import open_container
+from stage.media.limits import check_bytes
+from stage.media.substation import parse_substation, shown_text
+from stage.media.tracks import open_container, packets_of
 from stage.types import Sentence
 from stage.wording import counted
 
 REPAIRED_SECONDS = 2.0
 """Maximum duration of a sentence whose end was not after its start."""
+MOST_BYTES = 20 << 20
+"""Of a subtitle file; those of a film of two hours have 0.1 MB, with the effects of karaoke some MB."""
 SUFFIXES = (".srt", ".vtt", ".ass", ".ssa")
 TEXT_CODECS = {"srt", "subrip", "ass", "ssa", "webvtt", "mov_text", "text"}
 MOST_CONTROL_CHARACTERS = 0.05
@@ -49,16 +51,21 @@ MOST_MESS = 1.0
 
 PLAIN_TAGS = "i|b|u|s|c|v|lang|ruby|rt|font|span|br|p|em|strong|strike|small|big|sub|sup|tt|center|div"
 TAG = re.compile(
-    rf"<\s*/?\s*(?:{PLAIN_TAGS})(?:\.[^\s>]*)?(?:\s+[\w-]+\s*=[^>]*)?\s*/?>"
-    r"|<(?:v|lang)(?:\.[^\s>]*)?\s[^>]*>|<(?:\d+:)?\d+:\d+(?:[.,]\d+)?>"
-    r"|\{\\[^}]*\}|[♩♪♫♬]",
+    rf"<\s*/?\s*(?:{PLAIN_TAGS})(?:\.[^\s<>]*)?(?:\s+[\w-]+\s*=[^<>]*)?\s*/?>"
+    r"|<(?:v|lang)(?:\.[^\s<>]*)?\s[^<>]*>|<(?:\d+:)?\d+:\d+(?:[.,]\d+)?>|[♩♪♫♬]",
     re.IGNORECASE,
 )
-"""Markup. Other text in angle brackets may be spoken: "<Who is there?>"."""
+"""Markup. Other text in angle brackets may be spoken: "<Who is there?>". No pattern reads on past the next "<": a
+file of nothing else would take minutes."""
+OVERRIDE = re.compile(r"\{\\[^}]*\}?")
+"""A .ass override tag in another format; text if it isn't closed."""
+NAMED_TAG = re.compile(r"</?([a-z][\w-]*)(?:[\s.][^<>]*)?>", re.IGNORECASE)
 CLOSING_TAG = re.compile(r"</([a-z][\w-]*)\s*>", re.IGNORECASE)
 LINE_BREAK = re.compile(r"\\[Nnh]|\s+")
 
-EVENTS = re.compile(r"^\s*\[Events\]", re.MULTILINE)
+EVENTS = re.compile(r"^[^\S\n]*\[Events\]", re.MULTILINE)
+IMPOSSIBLE_CHARACTER = re.compile(r"&#\d{8,}")
+"""A number that no character has, and that may be too long for Python."""
 
 APOSTROPHES = str.maketrans("’‘ʼ`´", "'''''")
 INVISIBLE = re.compile("[\ud800-\udfff\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
@@ -166,6 +173,7 @@ def check_overlap(sentences: Sequence[Sentence], duration: float) -> tuple[str, 
 def _read_text(path: Path) -> tuple[str, list[str]]:
     """The text with line ends as newlines, and a note if its encoding had to be guessed."""
     try:
+        check_bytes(path, MOST_BYTES)
         raw = path.read_bytes()
     except OSError as error:
         raise InputError(
@@ -239,7 +247,7 @@ def _track_cues(container: InputContainer, track: SubtitleStream, findings: Find
     begin = (container.start_time or 0) / av.time_base
     assert track.codec_context is not None
     try:
-        for packet in container.demux(track):
+        for packet in packets_of(container, track):
             if packet.size and packet.pts is not None and packet.time_base is not None:
                 start = float(packet.pts * packet.time_base) - begin
                 length = float((packet.duration or 0) * packet.time_base)
@@ -267,11 +275,11 @@ def _sentences(cues: Iterable[Cue]) -> list[_Spoken]:
 def _plain(markup: str) -> str:
     """Text without tags. A tag of an unknown name is one if it is closed in the same cue."""
     known = set(PLAIN_TAGS.split("|"))
-    names = {name for name in CLOSING_TAG.findall(markup) if name.lower() not in known}
+    names = {name.lower() for name in CLOSING_TAG.findall(markup)} - known
     if names:
-        closed = "|".join(map(re.escape, sorted(names)))
-        markup = re.sub(rf"</?(?:{closed})(?:[\s.][^>]*)?>", "", markup, flags=re.IGNORECASE)
-    return html.unescape(TAG.sub("", LINE_BREAK.sub(" ", markup)))
+        markup = NAMED_TAG.sub(lambda tag: "" if tag[1].lower() in names else tag[0], markup)
+    plain = OVERRIDE.sub(lambda tag: "" if tag[0].endswith("}") else tag[0], LINE_BREAK.sub(" ", markup))
+    return html.unescape(IMPOSSIBLE_CHARACTER.sub("\ufffd", TAG.sub("", plain)))
 
 
 def _repaired(spoken: list[_Spoken], notes: list[str], source: str) -> Subtitles:

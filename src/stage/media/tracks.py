@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import cast
+from typing import Any
 
 import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Disposition
+from av.subtitles.stream import SubtitleStream
 from av.video.stream import VideoStream
 
 DEFAULT_RATE = Fraction(25)
@@ -36,11 +37,11 @@ def video_track(container: InputContainer) -> VideoStream | None:
 
 
 def packets_of(
-    container: InputContainer, track: VideoStream, *others: AudioStream
-) -> Iterator[Packet[VideoStream | AudioStream]]:
+    container: InputContainer, *tracks: VideoStream | AudioStream | SubtitleStream
+) -> Iterator[Packet[Any]]:
     """The packets of tracks in the order of the file, then an empty one for each. Raises av's errors."""
     try:
-        yield from cast("Iterator[Packet[VideoStream | AudioStream]]", container.demux(track, *others))
+        yield from container.demux(*tracks)
     except IndexError:  # PyAV's end of a file with tracks that its beginning doesn't have
         return
 

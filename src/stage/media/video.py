@@ -20,6 +20,7 @@ from stage.errors import InputError
 from stage.media.clip_names import clip_name
 from stage.media.decoding import FrameReader, timestamp
 from stage.media.extent import film_extent
+from stage.media.limits import check_duration, check_size
 from stage.media.orientation import upright
 from stage.media.tracks import open_container, track_notes, video_track
 from stage.types import FRAMES_PER_SECOND, MODEL_STRIDE, Image
@@ -115,7 +116,8 @@ class Video:
 def open_video(path: Path) -> Video:
     """Read the size and duration of a film file; only its first frame is decoded.
 
-    Raises InputError if there is no such file, or it isn't a film, has no video track, or none that can be decoded.
+    Raises InputError if there is no such file, or it isn't a film, has no video track, or none that can be decoded,
+    or if it is beyond the limits (stage.media.limits).
     """
     _check_file(path)
     try:
@@ -127,6 +129,7 @@ def open_video(path: Path) -> Video:
             if first is None:
                 raise InputError(f"{path}: none of its frames can be decoded; convert it to .mp4 with H.264")
             extent = film_extent(path, container, track, timestamp(first))
+            check_duration(path, extent.duration)
             notes = (*track_notes(container, track), *extent.notes())
     except (av.error.FFmpegError, OSError) as error:
         raise InputError(f"{path}: is not a readable film ({error.strerror}); is it complete?") from None
@@ -173,4 +176,5 @@ def _decodable_track(path: Path, container: InputContainer) -> VideoStream:
         raise InputError(f"{path}: has no video track{sound}; give a film with pictures")
     if track.codec_context is None:
         raise InputError(f"{path}: its video codec is unknown; convert it to .mp4 with H.264")
+    check_size(path, track.width, track.height)
     return track

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from stage.metrics.scores import Scores
+from stage.terminal import PlainConsole
 from stage.wording import counted
 
 WEAKEST_CLASSES = 10
@@ -13,7 +14,7 @@ WEAKEST_CLASSES = 10
 
 def print_scores(scores: Scores, console: Console | None = None) -> None:
     """Print the overall scores, those by question type, and the words with the lowest AP, in percent."""
-    console = console or Console(highlight=False)
+    console = console or PlainConsole()
     console.print(_overall(scores))
     console.print(_by_type(scores))
     if scores.per_class:

@@ -14,6 +14,9 @@ def _odd(width: int) -> int:
 
 
 Odd = Annotated[int, Field(gt=0), AfterValidator(_odd)]
+MOST_LAYERS = 100
+"""Blocks of an encoder, and units of a block: a file of settings may name millions, each of which takes memory."""
+Layers = Annotated[int, Field(gt=0, le=MOST_LAYERS)]
 Streams = Literal["both", "video", "subtitles", "none"]
 
 
@@ -55,13 +58,13 @@ class StageConfig(SystemConfig):
     """Size between the input vectors and d."""
     input_kernel: Odd = 7
     fusion_kernel: Odd = 5
-    units: int = Field(2, gt=0)
+    units: Layers = 2
     """Convolution units of each block of the input encoder (N_conv)."""
-    blocks: int = Field(1, gt=0)
+    blocks: Layers = 1
     """Blocks of the input encoder, each with its own position encoding."""
-    fusion_units: int = Field(2, gt=0)
+    fusion_units: Layers = 2
     """Likewise for the encoder after fusion."""
-    fusion_blocks: int = Field(1, gt=0)
+    fusion_blocks: Layers = 1
     dropout: float = Field(0.1, ge=0, lt=1)
     attention_scale: float = Field(10.0, gt=0)
     """Factor of cosine similarities before the softmax."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import struct
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from stage.io import read_json
 from stage.model.config import StageConfig
 from stage.model.stage import Stage
 from stage.release.weights import from_release
+from stage.wording import quoted
 
 UNPICKLING_ERRORS = (
     pickle.UnpicklingError,
@@ -30,8 +33,14 @@ UNPICKLING_ERRORS = (
     LookupError,
     AttributeError,
     TypeError,
+    ArithmeticError,
+    AssertionError,
+    MemoryError,
+    struct.error,
 )
 """What unpickling a damaged or unknown file can raise."""
+MOST_EXPANSION = 8
+"""Bytes of weights in float32 for each byte of their file: four are right for weights of a byte each."""
 BEGINNINGS = (b"PK", b"\x80")
 """Of what torch.save writes: a zip archive, or in old versions a pickle."""
 RENAMED_OPTIONS = (
@@ -51,7 +60,11 @@ def import_checkpoint(path: Path, options: Path | None = None, concepts: Path | 
     model was trained to ground. Raises InputError if the file contains more than weights, or weights that don't fit
     STAGE or the options.
     """
-    stage = from_release(read_state_dict(path))
+    weights = read_state_dict(path)
+    try:
+        stage = from_release(weights)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
     limits = Limits(regions=DEFAULT_REGIONS)
     if options is not None:
         values = read_json(options)
@@ -74,9 +87,10 @@ def import_checkpoint(path: Path, options: Path | None = None, concepts: Path | 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
     """The weights of a .pth file, by name, as float32. Nothing that could run code is unpickled.
 
-    Raises InputError if the file contains anything but weights.
+    Raises InputError if the file contains anything but weights, or if they have more values than the file holds.
     """
     try:
+        _check_archive(path)
         loaded = torch.load(path, weights_only=True, map_location="cpu")
     except OSError as error:
         raise InputError(f"{path}: can't be read ({error.strerror or error}); check the path") from None
@@ -94,7 +108,41 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
             loaded = loaded[key]
     if not isinstance(loaded, Mapping) or not all(isinstance(value, Tensor) for value in loaded.values()):
         raise InputError(f"{path}: is not a state_dict (names of weights to tensors)")
+    _check_tensors(path, loaded)
     return {str(name).removeprefix("module."): value.float() for name, value in loaded.items()}
+
+
+def _check_archive(path: Path) -> None:
+    """Raises InputError if an archive unpacks to more than it holds: torch.save compresses nothing.
+
+    Raises OSError if the file can't be read. What is no archive, or a broken one, passes.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+        return
+    if unpacked > (size := path.stat().st_size):
+        raise InputError(
+            f"{path}: unpacks to {unpacked:,} bytes from {size:,}; checkpoints aren't compressed, save it again with "
+            "torch.save"
+        )
+
+
+def _check_tensors(path: Path, weights: Mapping[Any, Tensor]) -> None:
+    """Raises InputError if tensors are no plain numbers, or together larger than their file, as expanded ones are."""
+    for name, value in weights.items():
+        plain = value.layout is torch.strided and value.device.type == "cpu" and not value.is_nested
+        if not (plain and value.is_floating_point()):
+            raise InputError(f"{path}: {quoted(name)} is no plain tensor of floating point numbers")
+    count, size = sum(value.numel() for value in weights.values()), path.stat().st_size
+    if count * torch.float32.itemsize > MOST_EXPANSION * size:
+        raise InputError(
+            f"{path}: its weights have {count:,} values, but the file has {size:,} bytes; save them again with "
+            "torch.save, as tensors that aren't expanded"
+        )
+    if broken := [name for name, value in weights.items() if not value.isfinite().all()]:
+        raise InputError(f"{path}: its weights {quoted(broken[0])} are not finite; give another checkpoint")
 
 
 def _check_options(options: Mapping[str, Any], config: StageConfig, path: Path) -> None:

@@ -21,7 +21,6 @@ from stage.annotation.labels import LAST_FRAME
 from stage.annotation.questions import read_questions
 from stage.data.layouts.detections import Detected, DetectionFile
 from stage.errors import InputError
-from stage.features.checks import all_finite
 from stage.features.names import RELEASED_REGIONS, RELEASED_TEXT
 from stage.features.protocols import FeatureAttributes
 from stage.features.store.feature_store import question_keys
@@ -57,6 +56,8 @@ def with_features(
         else:
             _check_frames(question, source.clips[question.clip], location, issues)
             kept.append(question)
+    if not kept:
+        issues.add("splits without a question that can be used", str(path), error=True)
     for name in dict.fromkeys(q.clip for q in kept):
         source.check_subtitle_rows(source.clips[name], issues)
     return kept
@@ -81,7 +82,7 @@ class ReleasedFeatures:
         counts = read_frame_counts(files.frames)
         self.detections = DetectionFile(files.detections)
         self.opened = Hdf5Files()
-        with_regions = self.detections.byte_ranges.keys() & set(self.opened.file(files.regions))
+        with_regions = self.detections.byte_ranges.keys() & set(self.opened.names(files.regions))
         self.clips = {
             name: Clip(name, count, WIDTH, HEIGHT, sentences.get(name, ()))
             for name, count in counts.items()
@@ -91,10 +92,9 @@ class ReleasedFeatures:
     @cached_property
     def attributes(self) -> FeatureAttributes:
         """As in `FeatureSource`. Raises InputError if questions and subtitles are of different encoders."""
-        words, regions = (
-            _width(self.opened.file(path), path) for path in (self.files.question_words, self.files.regions)
+        words, regions, subtitles = map(
+            self._width, (self.files.question_words, self.files.regions, self.files.subtitle_words)
         )
-        subtitles = _width(self.opened.file(self.files.subtitle_words), self.files.subtitle_words)
         if subtitles != words:
             raise InputError(
                 f"{self.files.subtitle_words}: word vectors have {subtitles} values, but those of "
@@ -104,12 +104,11 @@ class ReleasedFeatures:
 
     def has_words(self, question: Question) -> bool:
         """Whether the question and all its answers have word vectors."""
-        stored = self.opened.file(self.files.question_words)
-        return all(key in stored for key in question_keys(question))
+        return all(self.opened.has(self.files.question_words, key) for key in question_keys(question))
 
     def words(self, key: str) -> Array:
         """The word vectors of a question or an answer: (words, D_text). key: of `question_keys`"""
-        return self._rows(self.files.question_words, key)
+        return self._words(self.files.question_words, key)
 
     def hypotheses(self, question: Question) -> list[Array]:
         """As in `FeatureSource`."""
@@ -118,10 +117,11 @@ class ReleasedFeatures:
 
     def sentences(self, clip: Clip) -> Sequence[Array]:
         """As in `FeatureSource`. If the file has too few rows, the last sentences have fewer rows than words."""
-        width = self.attributes.text_dim
-        present = clip.name in self.opened.file(self.files.subtitle_words)
+        path = self.files.subtitle_words
         rows = (
-            self._rows(self.files.subtitle_words, clip.name) if present else np.zeros((0, width), np.float32)
+            self._words(path, clip.name)
+            if self.opened.has(path, clip.name)
+            else np.zeros((0, self.attributes.text_dim), np.float32)
         )
         ends = np.cumsum([len(s.words) for s in clip.sentences])
         return np.split(rows, np.minimum(ends, len(rows)))[: len(clip.sentences)]
@@ -131,12 +131,8 @@ class ReleasedFeatures:
 
         The release has no regions of the last frames of some clips: those are returned as empty.
         """
-        stored = self.opened.file(self.files.regions)[clip.name]
-        if stored.shape[1:] != (self.attributes.region_dim,):
-            raise InputError(
-                f"{self.files.regions}, clip {clip.name}: region features have shape {stored.shape}, but those of "
-                f"other clips have {self.attributes.region_dim} values; get the file again"
-            )
+        path = self.files.regions
+        stored = self._array(path, clip.name, self.attributes.region_dim)
         detected = self.detections.clip(clip.name)
         starts = [0, *np.cumsum(detected.counts).tolist()]
         found = {}
@@ -144,9 +140,8 @@ class ReleasedFeatures:
             if not 1 <= frame < len(starts):
                 found[frame] = Regions.empty(self.attributes.region_dim)
                 continue
-            rows = self._rows(
-                self.files.regions, clip.name, slice(starts[frame - 1], starts[frame]), f", frame {frame}"
-            )
+            which = slice(starts[frame - 1], starts[frame])
+            rows = self.opened.rows(path, stored, which, f"{path}, {clip.name}, frame {frame}")
             found[frame] = _regions(detected, frame - 1, rows)
         return found
 
@@ -157,33 +152,51 @@ class ReleasedFeatures:
 
     def fingerprint(self, clips: Iterable[str]) -> str:
         """As in `FeatureSource`: of the sizes of the released files, and of the clips' places in them."""
-        regions = self.opened.file(self.files.regions)
         sizes = [path.stat().st_size for path in (self.files.regions, self.files.detections)]
-        places = [
-            (name, regions[name].shape, regions[name].id.get_offset(), self.detections.byte_ranges[name])
-            for name in sorted(set(clips))
-        ]
+        places = []
+        for name in sorted(set(clips)):
+            stored = self.opened.array(self.files.regions, name)
+            places.append((name, stored.shape, stored.id.get_offset(), self.detections.byte_ranges[name]))
         return hashlib.sha256(json.dumps([self.attributes.digest, sizes, places]).encode()).hexdigest()[:32]
 
-    def _rows(self, path: Path, key: str, which: Any = (), where: str = "") -> Array:
-        """Rows of an array in float32; all by default. Raises InputError if they can't be read or aren't finite."""
-        rows: Array = self.opened.read(path, key, which).astype(np.float32, copy=False)
-        if not all_finite(rows):
-            raise InputError(f"{path}, {key}{where}: contains NaN or infinities; get the file again")
-        return rows
+    def _width(self, path: Path) -> int:
+        """D of a file of arrays (rows, D), from its first array."""
+        names = self.opened.names(path)
+        if not names:
+            raise InputError(f"{path}: contains no arrays of row vectors")
+        return int(self.opened.array(path, names[0]).shape[1])
+
+    def _array(self, path: Path, name: str, width: int) -> Any:
+        """Row vectors of a width, of which nothing is read yet. Raises InputError if they are of another one."""
+        stored = self.opened.array(path, name)
+        if stored.shape[1] != width:
+            raise InputError(
+                f"{path}, {name}: has shape {stored.shape}, but row vectors of this file have {width} values; "
+                "get the file again"
+            )
+        return stored
+
+    def _words(self, path: Path, name: str) -> Array:
+        return self.opened.rows(path, self._array(path, name, self.attributes.text_dim))
 
     def check_subtitle_rows(self, clip: Clip, issues: Issues) -> None:
-        """Report a clip with fewer subtitle word vectors than words."""
-        words = sum(len(s.words) for s in clip.sentences)
-        stored = self.opened.file(self.files.subtitle_words)
-        rows = len(stored[clip.name]) if clip.name in stored else 0
+        """Report a clip with fewer subtitle word vectors than words, or with some that can't be read."""
+        words, path = sum(len(s.words) for s in clip.sentences), self.files.subtitle_words
+        try:
+            rows = len(self.opened.array(path, clip.name)) if self.opened.has(path, clip.name) else 0
+        except InputError as error:
+            issues.add("clips whose subtitle rows can't be read", str(error), error=True)
+            return
         if rows < words:
             mismatch = f"{counted(rows, 'row')} for {counted(words, 'word')}"
             location = f"{clip.name}: {mismatch} in {self.files.subtitle_words.name}"
             issues.add("clips with too few subtitle rows", location)
 
     def check_region_rows(self, clip: Clip, issues: Issues) -> None:
-        """Report a clip whose numbers of boxes and features, or of frames, differ. Reads all its detections."""
+        """Report a clip whose numbers of boxes and features, or of frames, differ. Reads all its detections.
+
+        Raises InputError if they can't be read.
+        """
         counts = self.detections.clip(clip.name).counts
         boxes = sum(counts)
         if len(counts) < min(clip.frame_count, LAST_FRAME):
@@ -191,20 +204,12 @@ class ReleasedFeatures:
                 "clips whose last frames have no regions (read as empty)",
                 f"{clip.name}: regions of {len(counts)} of {counted(clip.frame_count, 'frame')}",
             )
-        rows = len(self.opened.file(self.files.regions)[clip.name])
+        rows = len(self.opened.array(self.files.regions, clip.name))
         if boxes != rows:
             issues.add(
                 "clips with different numbers of boxes and region features",
                 f"{clip.name}: {counted(boxes, 'box', 'boxes')}, {counted(rows, 'feature')}",
             )
-
-
-def _width(stored: Any, path: Path) -> int:
-    """D of a file of arrays (rows, D), from its first array."""
-    first = next(iter(stored.values()), None)
-    if first is None or len(getattr(first, "shape", ())) != 2:
-        raise InputError(f"{path}: contains no arrays of row vectors")
-    return int(first.shape[1])
 
 
 def _regions(detected: Detected, position: int, features: Array) -> Regions:

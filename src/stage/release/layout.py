@@ -11,6 +11,7 @@ from stage.annotation.questions import read_questions
 from stage.data.examples import Limits
 from stage.data.layouts import folder
 from stage.data.question_set import QuestionSet
+from stage.errors import InputError
 from stage.release.features import ReleasedFeatures, read_split
 from stage.release.files import ReleaseFiles, has_split, questions_file, splits
 from stage.types import Clip, Question
@@ -41,6 +42,8 @@ def open_released(path: Path, limits: Limits) -> QuestionSet:
     source = ReleasedFeatures(ReleaseFiles.find(path.parent))
     questions, issues = read_split(path.parent, path.name, source)
     notes = (*issues.summary(), *doubts(questions))
+    if not questions:
+        raise InputError(f"{path}: has no questions that can be used; {notes[0]}")
     return QuestionSet(str(path), questions, source.clips, source, limits, notes, last_frame=LAST_FRAME)
 
 

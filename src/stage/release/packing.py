@@ -81,7 +81,7 @@ def _pack_clip(
     released = source.regions(clip, sorted(frames))
     kept = {frame: _first(regions, count) for frame, regions in released.items()}
     for frame, regions in kept.items():
-        _check_finite(regions.features, f"{clip.name}, frame {frame}")
+        check_packable(regions.features, f"{clip.name}, frame {frame}")
     store.put_clip(clip.name, kept)
     stored = store.clip(clip.name)
     try:
@@ -110,7 +110,8 @@ def _check_packed(path: Path, regions_per_frame: int) -> None:
     write_json(path, settings)
 
 
-def _check_finite(released: Array, location: str) -> None:
+def check_packable(released: Array, location: str) -> None:
+    """Raises InputError if features can't be stored as float16."""
     if not (np.abs(released) <= np.finfo(np.float16).max).all():
         raise InputError(
             f"{location}: the released features contain NaN or values too large for float16; get the file again"
@@ -146,7 +147,7 @@ def _pack_questions(questions: Iterable[Question], source: ReleasedFeatures, sto
 def _put_words(vectors: Mapping[str, Array], store: FeatureStore) -> None:
     """Store word vectors, and compare what was stored."""
     for key, released in vectors.items():
-        _check_finite(released, key)
+        check_packable(released, key)
     written = store.put_texts(vectors)
     try:
         for key, released in vectors.items():

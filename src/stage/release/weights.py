@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+import torch
+from pydantic import ValidationError
 from torch import Tensor
 
 from stage.errors import InputError
 from stage.model.config import StageConfig, Streams
 from stage.model.stage import Stage
+from stage.wording import quoted
 
 # Patterns in the release's weight names -> their replacements in this project.
 RENAMED_WEIGHTS = (
@@ -50,8 +53,10 @@ def from_release(weights: Mapping[str, Tensor]) -> Stage:
     """
     renamed = {our_name(name): value for name, value in weights.items() if not POSITION_ENCODING.search(name)}
     config = implied_config(renamed)
-    model = Stage(config)
-    shapes = {name: value.shape for name, value in model.state_dict().items()}
+    with torch.device(
+        "meta"
+    ):  # takes no memory, however large weights of a few values say that the others are
+        shapes = {name: value.shape for name, value in Stage(config).state_dict().items()}
     unknown = sorted(set(renamed) - set(shapes))
     missing = sorted(set(shapes) - set(renamed))
     if unknown or missing:
@@ -59,6 +64,13 @@ def from_release(weights: Mapping[str, Tensor]) -> Stage:
             f"these are not the weights of a supported STAGE: unknown {unknown or 'none'}, "
             f"missing {missing or 'none'}; check the options the checkpoint was trained with"
         )
+    for name, shape in shapes.items():
+        if _without_ones(renamed[name].shape) != _without_ones(shape):
+            raise InputError(
+                f"these are not the weights of a supported STAGE: {name} is of shape {tuple(renamed[name].shape)}, "
+                f"but the others imply {tuple(shape)}; check the options the checkpoint was trained with"
+            )
+    model = Stage(config)
     # The release's pointwise convolutions are linear maps with a kernel axis of length 1.
     model.load_state_dict({name: renamed[name].reshape(shape) for name, shape in shapes.items()})
     return model.eval()
@@ -72,9 +84,12 @@ def implied_config(weights: Mapping[str, Tensor]) -> StageConfig:
         input_kernel = weights["input_encoder.blocks.0.convs.0.depthwise.weight"].shape[-1]
         fusion_kernel = weights["fusion_encoder.blocks.0.convs.0.depthwise.weight"].shape[-1]
         pooled = weights["classifier.2.weight"].shape[-1]
+        regions = weights.get("region_embedding.2.weight")
+        region_dim = 300 if regions is None else regions.shape[1]
     except KeyError as error:
         raise InputError(f"these are not the weights of STAGE: {error.args[0]} is missing") from None
-    regions = weights.get("region_embedding.2.weight")
+    except (ValueError, IndexError, TypeError):
+        raise InputError("these are not the weights of STAGE: one of them is of another shape") from None
     streams: Streams = (
         "subtitles"
         if regions is None
@@ -82,24 +97,42 @@ def implied_config(weights: Mapping[str, Tensor]) -> StageConfig:
         if "fusion.projection.linear.weight" in weights
         else "video"
     )
-    return StageConfig(
-        text_dim=text_dim,
-        region_dim=300 if regions is None else regions.shape[1],
-        streams=streams,
-        local_features=pooled == 2 * hidden,
-        hidden=hidden,
-        embedding=embedding,
-        input_kernel=input_kernel,
-        fusion_kernel=fusion_kernel,
-        units=_count(weights, r"input_encoder\.blocks\.0\.convs\.(\d+)\."),
-        blocks=_count(weights, r"input_encoder\.blocks\.(\d+)\."),
-        fusion_units=_count(weights, r"fusion_encoder\.blocks\.0\.convs\.(\d+)\."),
-        fusion_blocks=_count(weights, r"fusion_encoder\.blocks\.(\d+)\."),
-        dropout=0.1,
-        release_padding=True,
-    )
+    try:
+        return StageConfig(
+            text_dim=text_dim,
+            region_dim=region_dim,
+            streams=streams,
+            local_features=pooled == 2 * hidden,
+            hidden=hidden,
+            embedding=embedding,
+            input_kernel=input_kernel,
+            fusion_kernel=fusion_kernel,
+            units=_count(weights, r"input_encoder\.blocks\.0\.convs\.(\d+)\."),
+            blocks=_count(weights, r"input_encoder\.blocks\.(\d+)\."),
+            fusion_units=_count(weights, r"fusion_encoder\.blocks\.0\.convs\.(\d+)\."),
+            fusion_blocks=_count(weights, r"fusion_encoder\.blocks\.(\d+)\."),
+            dropout=0.1,
+            release_padding=True,
+        )
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        raise InputError(
+            f"these are not the weights of STAGE: their shapes imply {'.'.join(map(str, wrong['loc']))} "
+            f"{wrong['input']} ({wrong['msg']})"
+        ) from None
 
 
 def _count(weights: Mapping[str, Tensor], pattern: str) -> int:
-    """The number of layers whose index is the pattern's group."""
-    return 1 + max(int(match[1]) for name in weights if (match := re.match(pattern, name)))
+    """The number of layers whose index is the pattern's group. Raises InputError if their numbers have gaps."""
+    found = {match[1]: name for name in weights if (match := re.match(pattern, name))}
+    if gaps := sorted(found.keys() - {str(i) for i in range(len(found))}):
+        raise InputError(
+            "these are not the weights of STAGE: its blocks and their layers are numbered from 0 on, without a gap "
+            f"before {quoted(found[gaps[0]])}"
+        )
+    return len(found)
+
+
+def _without_ones(shape: Sequence[int]) -> list[int]:
+    """A shape without axes of length 1, which don't change the order of the values."""
+    return [length for length in shape if length != 1]

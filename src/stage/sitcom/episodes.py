@@ -17,12 +17,14 @@ import pysubs2
 from stage.annotation.questions import question_to_json
 from stage.errors import InputError
 from stage.io import read_json, write_json, write_text, writing_file
+from stage.lock import locked
 from stage.runtime.worker_pool import WorkerPool
 from stage.sitcom.benchmark.splits import SEED, SPLITS, VERSION, episode_name
 from stage.sitcom.drawing.scene import draw
 from stage.sitcom.question_writing import CANDIDATES, QUESTIONS_PER_EPISODE, Draft, drafts, select
 from stage.sitcom.screenplay import Screenplay, episode_seed, write_screenplay
 from stage.sitcom.world import HEIGHT, WIDTH, Setting
+from stage.temporary import remove_leftovers
 from stage.types import FRAMES_PER_SECOND, MODEL_STRIDE, Box, Image, Progress, Question, Sentence
 
 VIDEO_FRAMES_PER_SECOND = 6
@@ -139,31 +141,60 @@ def write_sitcom(
     questions: int = QUESTIONS_PER_EPISODE,
     progress: Progress | None = None,
 ) -> None:
-    """Write episodes to the folder `out`. Complete ones are kept, so an interrupted run is resumed.
+    """Write episodes to the folder `out`. Complete ones are kept: a killed run, done again, gives the same files.
 
     out/episodes: films (.mp4) and subtitles (.srt); out/truth: the truth of each episode; questions.json,
     subtitles.json and frames.json: the truth of all of them in TVQA+'s layout; sitcom.json: the settings.
     questions: their maximum number per episode; progress: called after each episode. Raises InputError if `out`
-    contains episodes of other settings or another data set, or can't be written to.
+    contains episodes of other settings or another data set, is being written by another process, or can't be
+    written to.
     """
-    settings = description(split, seed, questions, episodes)
-    described = out / "sitcom.json"
-    _check_folder(out, described, settings)
-    for folder in ("episodes", "truth"):
-        (out / folder).mkdir(parents=True, exist_ok=True)
-    write_json(described, settings)
+    with locked(out, "the drawing of episodes"):
+        described, settings = out / "sitcom.json", description(split, seed, questions, episodes)
+        _check_folder(out, described, settings)
+        for folder in ("episodes", "truth"):
+            (out / folder).mkdir(parents=True, exist_ok=True)
+        write_json(described, settings)
+        _write_episodes(out, split, seed, episodes, workers, questions, progress)
+        for written in (out, out / "episodes", out / "truth"):  # workers of a killed run may have outlived it
+            remove_leftovers(written)
+
+
+def _write_episodes(
+    out: Path, split: str, seed: int, episodes: int, workers: int, questions: int, progress: Progress | None
+) -> None:
     names = [episode_name(split, seed, i) for i in range(episodes)]
-    missing = [i for i, name in enumerate(names) if not (out / "truth" / f"{name}.json").exists()]
+    missing = [i for i, name in enumerate(names) if not all(path.exists() for path in _files(out, name))]
     with WorkerPool(workers) as pool:
         drawn = {pool.submit(write_episode, out, split, seed, i, questions): names[i] for i in missing}
         for done, episode in enumerate(as_completed(drawn), episodes - len(missing) + 1):
             episode.result()
             if progress:
                 progress(done, episodes, drawn[episode])
-    truths = [read_json(out / "truth" / f"{name}.json") for name in names]
+    truths = [_read_truth(out, name) for name in names]
     write_json(out / "questions.json", [q for truth in truths for q in truth["questions"]])
     write_json(out / "subtitles.json", {truth["name"]: truth["subtitles"] for truth in truths})
     write_json(out / "frames.json", {truth["name"]: truth["frame_count"] for truth in truths})
+
+
+def _files(out: Path, name: str) -> tuple[Path, Path, Path]:
+    """Film, subtitles and truth of an episode."""
+    return out / "episodes" / f"{name}.mp4", out / "episodes" / f"{name}.srt", out / "truth" / f"{name}.json"
+
+
+def _read_truth(out: Path, name: str) -> dict[str, Any]:
+    path = _files(out, name)[-1]
+    truth = read_json(path)
+    if (
+        not isinstance(truth, dict)
+        or not truth.keys() >= {"questions", "subtitles", "frame_count"}
+        or not isinstance(truth["questions"], list)
+        or truth.get("name") != name
+    ):
+        raise InputError(
+            f"{path}: is not the truth of this episode; remove it, and the episode is drawn again"
+        )
+    return truth
 
 
 def write_episode(out: Path, split: str, seed: int, index: int, questions: int) -> None:

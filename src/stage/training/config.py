@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -11,9 +13,18 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from stage.data.examples import Limits
 from stage.errors import InputError
+from stage.media.limits import check_bytes
 from stage.model.build import KINDS, TrainableConfig
 from stage.model.config import StageConfig
 
+MOST_BYTES = 1 << 20
+"""Of a configuration file."""
+MOST_VALUES = 10_000
+"""Of a configuration: keys, values, lists and sections, each as often as aliases repeat it."""
+LONGEST_VALUE = 4_000
+"""Characters of one of them."""
+NOT_YAML = (yaml.YAMLError, ValueError, RecursionError, LookupError, AttributeError, TypeError)
+"""What PyYAML raises for broken files, and for values that don't fit their tags."""
 STRICT = ConfigDict(extra="forbid", frozen=True)
 FEATURE_KEYS = ("whiten", "region_components", "text_dim", "region_dim")
 """Keys of the section `model` that concern the features, not the system. The sizes come from the data; they can't be
@@ -121,13 +132,15 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
     """
     path = Path(path)
     try:
-        content = yaml.safe_load(path.read_text("utf-8"))
+        check_bytes(path, MOST_BYTES)
+        content = _parsed(path.read_text("utf-8"))
     except OSError as error:
         raise InputError(f"{path}: can't be read ({error.strerror}); give the path of a YAML file") from None
     except UnicodeDecodeError:
         raise InputError(f"{path}: is not YAML, nor any text in UTF-8; is it the right file?") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: is not YAML: {' '.join(str(error).split())}") from None
+    except NOT_YAML as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{path}: is not YAML of settings: {reason}") from None
     if not isinstance(content, dict):
         raise InputError(
             f"{path}: contains no settings; it should map data, model, training and output to values"
@@ -144,6 +157,27 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> RunConfig:
         raise InputError(f"{path}: {_first_error(error)}") from None
 
 
+def _parsed(text: str) -> Any:
+    """The content of YAML, whose size is known before it is made: aliases multiply it. Raises what NOT_YAML lists."""
+    sizes: dict[yaml.Node, float] = {}
+
+    def size(node: yaml.Node) -> float:
+        """Values in a node, with those that aliases repeat; infinite if it contains itself."""
+        if node not in sizes:
+            sizes[node] = math.inf
+            if isinstance(node, yaml.ScalarNode) and (len(node.value) > LONGEST_VALUE or "\0" in node.value):
+                raise yaml.YAMLError(f"a value is longer than {LONGEST_VALUE:,} characters, or has a NUL")
+            items = [] if isinstance(node, yaml.ScalarNode) else node.value
+            inner = itertools.chain(*items) if isinstance(node, yaml.MappingNode) else items
+            sizes[node] = 1 + sum(map(size, inner))
+        return sizes[node]
+
+    root = yaml.compose(text, yaml.SafeLoader)
+    if root is not None and size(root) > MOST_VALUES:
+        raise yaml.YAMLError(f"with its aliases it has more than {MOST_VALUES:,} values")
+    return yaml.safe_load(text)
+
+
 def _apply(content: dict[str, Any], override: str) -> None:
     key, separator, value = override.partition("=")
     if not separator or not key:
@@ -154,8 +188,8 @@ def _apply(content: dict[str, Any], override: str) -> None:
         if not isinstance(content, dict):
             raise InputError(f"--set {override}: {section} is a value, not a section")
     try:
-        content[name] = yaml.safe_load(value)
-    except (yaml.YAMLError, ValueError, RecursionError):
+        content[name] = _parsed(value)
+    except NOT_YAML:
         raise InputError(f"--set {override}: the value is not YAML") from None
 
 

@@ -22,17 +22,29 @@ from stage.features.projection import Projections
 from stage.features.regions.visual_concepts import LabelFeatures
 from stage.inference.model_folder import FeatureRecipe, TrainedModel, check_replaceable, save_model
 from stage.inference.score import evaluate_model
+from stage.lock import locked
 from stage.metrics import Scores
 from stage.model.build import build_model
 from stage.model.config import StageConfig
 from stage.model.ops.compiled import compile_or_warn
 from stage.runtime.allocator import keep_freed_memory
 from stage.runtime.hardware import best_device, bfloat16_is_fast
-from stage.training.checkpoints import BestEpoch, EveryEpoch, Patience, Record
+from stage.terminal import echo
+from stage.training.checkpoints import BestEpoch, Draws, EveryEpoch, Patience, Record, WholeFiles
 from stage.training.config import RunConfig, TrainingConfig, settings_of
 from stage.training.module import LOG_EVERY, TrainingModule
 from stage.training.reporting import EpochReport, interruptible, without_advice
-from stage.training.resuming import CHECKPOINTS, DATA, EarlierRun, Fingerprints, find_run, start_run
+from stage.training.resuming import (
+    CHECKPOINTS,
+    DATA,
+    RUN_SETTINGS,
+    EarlierRun,
+    Fingerprints,
+    check_best,
+    find_run,
+    restoring,
+    start_run,
+)
 from stage.types import Progress
 
 MODEL = "model"
@@ -54,24 +66,34 @@ def train(
     """Train as configured; returns the model of the epoch that `keep` selects, and its validation scores.
 
     Writes settings, checkpoints, CSV and TensorBoard logs and the finished model below `config.output`. With
-    `resume`, an interrupted run is resumed from its last finished epoch, with the projections that it was begun with.
-    progress: called after every step; with it, a line for every epoch is printed to standard error.
+    `resume`, an interrupted run is resumed from its last finished epoch, with the projections that it was begun with,
+    and ends as it would have undisturbed. progress: called after every step; with it, a line for every epoch is
+    printed to standard error.
 
-    Raises InputError if the run had other settings or other data, or if data, device or output can't be used;
-    KeyboardInterrupt if it is interrupted, with a line on what is kept.
+    Raises InputError if the run had other settings or other data, if data, device or output can't be used, or if
+    another process works in the output; KeyboardInterrupt if it is interrupted, with a line on what is kept.
     """
     keep_freed_memory()
-    c = config.training
-    device = device_of(c)
+    device_of(config.training)
     train_set, val_set = _open_data(config)
     check_replaceable(config.output / MODEL)
+    with locked(config.output, "a training"):
+        return _train(config, train_set, val_set, resume, progress)
+
+
+def _train(
+    config: RunConfig, train_set: QuestionSet, val_set: QuestionSet, resume: bool, progress: Progress | None
+) -> tuple[TrainedModel, Scores]:
+    c = config.training
+    device = device_of(c)
     fingerprints = {
         name: s.fingerprint().to_json() for name, s in zip(DATA_SETS, (train_set, val_set), strict=True)
     }
     run = _find_run(config, fingerprints, resume)
-    # The random numbers of a resumed run must not repeat.
-    pl.seed_everything((c.seed + run.epochs) % 2**32, workers=True, verbose=False)
-    projections = _projections(run) or _fit_projections(config, train_set)
+    pl.seed_everything(c.seed, workers=True, verbose=False)
+    with restoring(run.checkpoint, lambda: True):
+        recorded = _projections(run)
+    projections = recorded or _fit_projections(config, train_set)
     train_set, val_set = train_set.with_projections(projections), val_set.with_projections(projections)
     sizes = {"text_dim": train_set.text_dim, "region_dim": train_set.region_dim}
     if c.compile == "auto" and device == "cpu" and len(train_set) * c.epochs >= WORTH_COMPILING:
@@ -81,24 +103,25 @@ def train(
     sampler.set_epoch(run.epochs)  # Lightning sets it only after a worker has asked for the first batches
     module = TrainingModule(model, c, len(sampler), val_set.questions, train_set.concepts)
     best, every_epoch = BestEpoch(run.checkpoint.parent), EveryEpoch(run.checkpoint.parent)
-    record = Record({DATA: fingerprints, PROJECTIONS: _tensors(projections)})
+    settings = settings_of(config)
+    record = Record({DATA: fingerprints, RUN_SETTINGS: settings, PROJECTIONS: _tensors(projections)})
     report = [EpochReport(progress)] if progress else []
-    start_run(config.output, settings_of(config), run)
+    loader = DataLoader(
+        ExampleDataset(train_set, training=True), batch_sampler=sampler, collate_fn=CollateStep(c.at_once),
+        num_workers=config.data.workers, persistent_workers=config.data.workers > 0,
+    )  # fmt: skip
+    start_run(config.output, settings, run)
     again = "the same command" if resume else "the same command without --no-resume"
     with without_advice():
-        trainer = _trainer(config, [best, every_epoch, record, Patience(c.patience), *report])
-        with interruptible(trainer, run.checkpoint, again):
+        trainer = _trainer(config, [best, every_epoch, record, Draws(loader), Patience(c.patience), *report])
+        with interruptible(run.checkpoint, again), restoring(run.checkpoint, lambda: not module.has_begun):
             trainer.fit(
                 module,
-                DataLoader(
-                    ExampleDataset(train_set, training=True), batch_sampler=sampler,
-                    collate_fn=CollateStep(c.at_once), num_workers=config.data.workers,
-                    persistent_workers=config.data.workers > 0,
-                ),
+                loader,
                 inference_loader(val_set),
                 ckpt_path=run.checkpoint if run.epochs else None,
                 weights_only=True,
-            )  # fmt: skip
+            )
     kept = Path(best.best_model_path) if c.keep == "best" else run.checkpoint
     if not kept.is_file():
         raise InputError(f"{config.output}: no epoch was finished, so there is no model; train for longer")
@@ -120,7 +143,7 @@ def _open_data(config: RunConfig) -> tuple[QuestionSet, QuestionSet]:
     train_set = open_questions(config.data.path_of(config.data.train), config.data.limits).labelled()
     val_set = open_questions(config.data.path_of(config.data.val), config.data.limits)
     for note in dict.fromkeys(train_set.notes + val_set.notes):
-        print(note, file=sys.stderr)
+        echo(note, file=sys.stderr)
     train_set.check_same_features(val_set)
     if all(question.answer_index is None for question in val_set.questions):
         raise InputError(
@@ -138,22 +161,25 @@ def _find_run(config: RunConfig, fingerprints: Fingerprints, resume: bool) -> Ea
         changeable.add("training.epochs")
     if isinstance(config.model.system, StageConfig) and config.model.system.release_padding:
         changeable.remove("training.at_once")  # each micro-batch has its own padding, which is seen
+    advice = "choose another output, or start over with --no-resume"
     run = find_run(
         config.output,
         settings_of(config),
         fingerprints,
         resume=resume,
-        advice="choose another output, or start over with --no-resume",
+        advice=advice,
         may_differ=changeable,
         parse=lambda content: settings_of(RunConfig.model_validate(content)),
     )
+    if c.keep == "best":
+        check_best(run, advice)
     if run.epochs and run.record is None:
         if config.model.whiten or config.model.region_components:
             raise InputError(
                 f"{config.output}: contains a run of an earlier version, which doesn't record how its features were "
                 "projected; choose another output, or start over with --no-resume"
             )
-        print(
+        echo(
             f"{config.output}: contains a run of an earlier version, which doesn't record its data; it is resumed as "
             "if they had not changed",
             file=sys.stderr,
@@ -228,7 +254,7 @@ def _trainer(config: RunConfig, callbacks: Sequence[Callback]) -> pl.Trainer:
         accelerator=device_of(c),  # not auto, which may choose an untested device
         devices=1,
         # Not SLURM's: on its signal it writes a checkpoint to the working directory, and reads any that is there.
-        plugins=[LightningEnvironment()],
+        plugins=[LightningEnvironment(), WholeFiles(config.output / CHECKPOINTS)],
         default_root_dir=config.output / CHECKPOINTS,
         precision="bf16-mixed" if in_bfloat16(c) else "32-true",
         gradient_clip_val=c.gradient_clip,

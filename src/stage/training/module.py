@@ -54,6 +54,17 @@ class TrainingModule(pl.LightningModule):
         self.vocabulary = build_vocabulary(questions)
         self.tables: list[PredictionTable] = []
         self.losses_are_finite: Tensor | None = None
+        self.has_begun = False
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Raises InputError if its weights are of another model."""
+        own, found = self.state_dict(), checkpoint["state_dict"]
+        if {name: (t.shape, t.dtype) for name, t in found.items()} != {
+            n: (t.shape, t.dtype) for n, t in own.items()
+        }:
+            raise InputError(
+                "the run's last checkpoint is of another model; choose another output, or start over with --no-resume"
+            )
 
     def training_step(self, parts: list[Batch], _: int) -> Tensor:
         """parts: the questions of a step, divided into micro-batches."""
@@ -69,6 +80,9 @@ class TrainingModule(pl.LightningModule):
         self.log("train/loss", losses.total.detach() / size, batch_size=size, on_step=False, on_epoch=True)
         self.log("train/accuracy", right, batch_size=size, on_step=False, on_epoch=True)
         return losses.total
+
+    def on_train_start(self) -> None:
+        self.has_begun = True
 
     def on_train_batch_end(self, outputs: Any, parts: list[Batch], step: int) -> None:
         if isinstance(self.model, Baseline):

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import math
 import signal
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 import pytorch_lightning as pl
 from lightning_fabric.utilities.warnings import PossibleUserWarning
 from pytorch_lightning.callbacks import Callback
 
+from stage.errors import InputError
+from stage.terminal import echo
 from stage.training.resuming import finished_epochs
 from stage.types import Progress
 from stage.wording import counted
@@ -29,6 +34,10 @@ SHARES = {
     "val/map": "Grd. mAP",
 }
 """Shares that are logged, and their names in the line of an epoch."""
+
+TERMINATED = 128 + signal.SIGTERM
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+"""Errors of a disk without space, or without space for this user or file."""
 
 
 class EpochReport(Callback):
@@ -52,7 +61,7 @@ class EpochReport(Callback):
         logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
         seconds = time.monotonic() - self.started
         number = f"epoch {trainer.current_epoch + 1} of {trainer.max_epochs}"
-        print(f"{number}: {epoch_in_words(logged)}; {seconds:.0f} s", file=sys.stderr, flush=True)
+        echo(f"{number}: {epoch_in_words(logged)}; {seconds:.0f} s", file=sys.stderr)
 
 
 def epoch_in_words(logged: Mapping[str, float]) -> str:
@@ -89,21 +98,83 @@ def without_advice() -> Iterator[None]:
 
 
 @contextmanager
-def interruptible(trainer: pl.Trainer, checkpoint: Path, again: str) -> Iterator[None]:
-    """Around the fitting of a trainer that saves every epoch: an interrupt says what is kept, and arrives outside.
+def interruptible(checkpoint: Path, again: str) -> Iterator[None]:
+    """Around the fitting of a trainer that saves every epoch: what ends it says what is kept, and arrives outside.
 
-    checkpoint: that of the last epoch; again: what resumes the run. Lightning would end the process with exit code 1.
-    Raises KeyboardInterrupt.
+    checkpoint: that of the last epoch; again: what resumes the run. Lightning would end the process with exit code 1
+    after an interrupt, and with 0 after a SIGTERM, which ends it with 143 here unless the program handles it.
+    Raises KeyboardInterrupt, and InputError if the disk is full.
     """
-    handler = signal.getsignal(signal.SIGINT)
+    interrupt = signal.getsignal(signal.SIGINT)
+    try:
+        with _terminable(), _full_disk_reported_once():
+            yield
+    except (SystemExit, KeyboardInterrupt, RuntimeError) as error:
+        ends = _what_ends(error)
+        if ends is None:
+            raise
+        signal.signal(signal.SIGINT, interrupt)  # Lightning has left it ignored
+        echo(f"training was interrupted: {_kept(checkpoint, again)}", file=sys.stderr)
+        raise ends from None
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        reason = f"{checkpoint.parent.parent}: can't be written ({error.strerror})"
+        raise InputError(f"{reason}; {_kept(checkpoint, again)}") from None
+
+
+@contextmanager
+def _full_disk_reported_once() -> Iterator[None]:
+    """TensorBoard writes in a thread, whose error would be printed before it is raised in the one that trains."""
+    before = threading.excepthook
+
+    def report(failure: threading.ExceptHookArgs) -> None:
+        if not (isinstance(failure.exc_value, OSError) and failure.exc_value.errno in FULL):
+            before(failure)
+
+    threading.excepthook = report
     try:
         yield
-    except SystemExit:
-        if not trainer.interrupted:
-            raise
-        signal.signal(signal.SIGINT, handler)  # Lightning has left it ignored
-        kept = "no epoch was finished, so nothing is kept yet"
-        if epochs := finished_epochs(checkpoint):
-            kept = f"{counted(epochs, 'finished epoch')} kept in {checkpoint.parent}; to resume, run {again} again"
-        print(f"training was interrupted: {kept}", file=sys.stderr, flush=True)
-        raise KeyboardInterrupt from None
+    finally:
+        threading.excepthook = before
+
+
+def _what_ends(error: BaseException) -> BaseException | None:
+    """The interruption that an error comes from; None if it is another error.
+
+    Lightning turns it into another, and so does PyTorch if loading processes got the signal too, and are missed.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, KeyboardInterrupt):
+            return KeyboardInterrupt()
+        if isinstance(cause, SystemExit) and cause.code == TERMINATED:
+            return SystemExit(TERMINATED)
+        cause = cause.__context__
+    return None
+
+
+def _kept(checkpoint: Path, again: str) -> str:
+    if epochs := finished_epochs(checkpoint):
+        return (
+            f"{counted(epochs, 'finished epoch')} kept in {checkpoint.parent}; to resume, run {again} again"
+        )
+    return "no epoch was finished, so nothing is kept yet"
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM ends the process with its exit code, also in Lightning, which calls handlers that it finds."""
+    before = signal.getsignal(signal.SIGTERM)
+    if before != signal.SIG_DFL or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    raise SystemExit(TERMINATED)

@@ -23,15 +23,24 @@ from pytorch_lightning.plugins.environments import LightningEnvironment  # type:
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from stage.errors import InputError, first_line
-from stage.features.pretrained import LOADING_ERRORS, POOLER, download_progress, load_weights
+from stage.errors import InputError
+from stage.features.pretrained import POOLER, download_progress, load_tokenizer, load_weights, loading
 from stage.io import writing_into
+from stage.lock import locked
 from stage.runtime.allocator import keep_freed_memory
 from stage.runtime.hardware import best_device
-from stage.training.checkpoints import EveryEpoch, Record
+from stage.training.checkpoints import Draws, EveryEpoch, Record, WholeFiles
 from stage.training.lr_schedules import warmup_cosine
 from stage.training.reporting import EpochReport, interruptible, without_advice
-from stage.training.resuming import DATA, SETTINGS, EarlierRun, Fingerprints, find_run, start_run
+from stage.training.resuming import (
+    DATA,
+    RUN_SETTINGS,
+    SETTINGS,
+    EarlierRun,
+    Fingerprints,
+    find_run,
+    start_run,
+)
 from stage.types import Clip, Progress, Question
 from stage.wording import counted
 
@@ -153,10 +162,10 @@ def finetune(
     """Fine-tune, and write model and tokenizer to `out`; returns the scores on held-out text before and after.
 
     spec: a model folder, a hub name, or that of the packaged model. progress: as for `training.loop.train`. An
-    interrupted run is resumed from its last epoch.
+    interrupted run is resumed from its last epoch, and ends as it would have undisturbed.
 
-    Raises InputError if it had other settings, other text or another model to start from, or if there is too little
-    text; KeyboardInterrupt if it is interrupted, with a line on what is kept.
+    Raises InputError if it had other settings, other text or another model to start from, if there is too little
+    text, or if another process works in `out`; KeyboardInterrupt if it is interrupted, with a line on what is kept.
     """
     training, held_out = sentence_pairs(questions, clips)
     settings = {
@@ -169,41 +178,42 @@ def finetune(
         "DATA": {"sentences": hashlib.sha256(repr(training).encode()).hexdigest()[:12]},
         "the model to start from": {"weights": _digest_of(model, tokenizer)},
     }
-    run = _find_run(out, settings, data)
-    before = text_scores(model, tokenizer, held_out, batch_size, seed)
-    if run.epochs:  # the random numbers of a resumed run must not repeat
-        pl.seed_everything((seed + run.epochs) % 2**32, verbose=False)
-    steps = epochs * math.ceil(len(training) / batch_size)
-    callbacks: list[Callback] = [EveryEpoch(run.checkpoint.parent), Record({DATA: data})]
-    if progress:
-        callbacks.append(EpochReport(progress))
-    loader = DataLoader(
-        Pairs(training, tokenizer, seed),
-        batch_size,
-        shuffle=True,
-        collate_fn=Masking(tokenizer),
-        generator=torch.Generator().manual_seed(seed + run.epochs),
-    )
-    start_run(out, settings, run)
-    with without_advice():
-        trainer = pl.Trainer(
-            max_epochs=epochs, accelerator=best_device(), devices=1, callbacks=callbacks, logger=False,
-            enable_progress_bar=False, enable_model_summary=False, gradient_clip_val=1.0,
-            # Not SLURM's, see the trainer of `training.loop`.
-            plugins=[LightningEnvironment()], default_root_dir=run.checkpoint.parent,
-        )  # fmt: skip
-        with interruptible(trainer, run.checkpoint, "the same command"):
-            trainer.fit(
-                PreTraining(model.train(), learning_rate, steps),
-                loader,
-                ckpt_path=run.checkpoint if run.epochs else None,
-                weights_only=True,
-            )
-    after = text_scores(model, tokenizer, held_out, batch_size, seed)
-    with writing_into(out) as partial, download_progress(local=True):
-        model.save_pretrained(partial)
-        tokenizer.save_pretrained(partial)
-    return before, after
+    with locked(out, "a fine-tuning"):
+        run = _find_run(out, settings, data)
+        before = text_scores(model, tokenizer, held_out, batch_size, seed)
+        steps = epochs * math.ceil(len(training) / batch_size)
+        loader = DataLoader(
+            Pairs(training, tokenizer, seed),
+            batch_size,
+            shuffle=True,
+            collate_fn=Masking(tokenizer),
+            generator=torch.Generator().manual_seed(seed),
+        )
+        record = Record({DATA: data, RUN_SETTINGS: settings})
+        folder = run.checkpoint.parent
+        callbacks: list[Callback] = [EveryEpoch(folder), record, Draws(loader)]
+        if progress:
+            callbacks.append(EpochReport(progress))
+        start_run(out, settings, run)
+        with without_advice():
+            trainer = pl.Trainer(
+                max_epochs=epochs, accelerator=best_device(), devices=1, callbacks=callbacks, logger=False,
+                enable_progress_bar=False, enable_model_summary=False, gradient_clip_val=1.0,
+                # Not SLURM's, see the trainer of `training.loop`.
+                plugins=[LightningEnvironment(), WholeFiles(folder)], default_root_dir=folder,
+            )  # fmt: skip
+            with interruptible(run.checkpoint, "the same command"):
+                trainer.fit(
+                    PreTraining(model.train(), learning_rate, steps),
+                    loader,
+                    ckpt_path=run.checkpoint if run.epochs else None,
+                    weights_only=True,
+                )
+        after = text_scores(model, tokenizer, held_out, batch_size, seed)
+        with writing_into(out) as partial, download_progress(local=True):
+            model.save_pretrained(partial)
+            tokenizer.save_pretrained(partial)
+        return before, after
 
 
 def _find_run(out: Path, settings: dict[str, Any], data: Fingerprints) -> EarlierRun:
@@ -246,7 +256,7 @@ def load_bert(spec: str) -> tuple[Any, Any]:
 
     Raises InputError if it can't be loaded, is no BERT, lacks weights of its encoder, or can't mask words.
     """
-    from transformers import AutoConfig, AutoTokenizer, BertForPreTraining
+    from transformers import BertForPreTraining
 
     from stage.features.names import PACKAGED_BERT, without_digest
     from stage.features.text.bert import BertEncoder
@@ -255,15 +265,15 @@ def load_bert(spec: str) -> tuple[Any, Any]:
     if source == PACKAGED_BERT:
         source = str(BertEncoder.packaged_folder())
     local = Path(source).is_dir()
-    try:
-        with download_progress(local=local):
-            kind = AutoConfig.from_pretrained(source, local_files_only=local).model_type
-            if kind != "bert":  # RoBERTa has the same weights but counts positions from another number
-                raise InputError(f"{spec}: is of the kind {kind}, not bert; only a BERT can be fine-tuned")
-            tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local)
-            model = load_weights(BertForPreTraining, source, local=local, optional=("cls", POOLER))
-    except LOADING_ERRORS as error:
-        raise InputError(f"{spec}: no BERT could be loaded ({first_line(error)})") from None
+    with loading(source, "BERT", local=local) as config:
+        if (
+            config.model_type != "bert"
+        ):  # RoBERTa has the same weights but counts positions from another number
+            raise InputError(
+                f"{spec}: is of the kind {config.model_type}, not bert; only a BERT can be fine-tuned"
+            )
+        tokenizer = load_tokenizer(source, local=local)
+        model = load_weights(BertForPreTraining, source, local=local, optional=("cls", POOLER))
     if tokenizer.mask_token is None:
         raise InputError(
             f"{spec}: its tokenizer has no mask token, which masked words need; use that of a BERT"

@@ -153,3 +153,10 @@ def test_described_clips_can_be_sent_to_worker_processes(root: Path) -> None:
     assert all(
         np.array_equal(a.features, b.features) for a, b in zip(before.regions, after.regions, strict=True)
     )
+
+
+@pytest.mark.parametrize("content", [[], "train", {"train": 3}, {"train": "clip_1"}, {"train": [["clip_1"]]}])
+def test_splits_of_another_shape_are_refused(root: Path, content: Any) -> None:
+    (root / "split.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r"split\.json: should map splits to lists"):
+        open_questions(root / "train", Limits())

@@ -222,7 +222,7 @@ def test_no_torchvision_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_settings_that_can_not_be_used_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no object detector could be loaded"):
+    with pytest.raises(InputError, match=r"half/preprocessor_config\.json: is not JSON"):
         load_detector(str(detector_in(tmp_path / "half", '{"size": ')))
     custom = {"auto_map": {"AutoImageProcessor": "code.Processor"}, "image_processor_type": "Processor"}
     with pytest.raises(InputError, match="no object detector could be loaded"):

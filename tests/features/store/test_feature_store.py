@@ -43,6 +43,25 @@ def regions(count: int) -> Regions:
     )
 
 
+@pytest.mark.parametrize(
+    "name", ["../../../escaped", "/tmp/escaped", "a/b", "..", "", "a\0b", "\ud83d", "a" * 300]
+)
+def test_a_clip_s_name_does_not_lead_out_of_the_store(tmp_path: Path, name: str) -> None:
+    store = FeatureStore.create(tmp_path / "a" / "b" / "store", ATTRIBUTES)
+    before = sorted(tmp_path.rglob("*"))
+    for use in (
+        lambda: store.put_clip(name, {1: regions(2)}),
+        lambda: store.has_clip(name),
+        lambda: store.clip(name),
+        lambda: store.film(name),
+        lambda: store.remove_clip(name),
+        lambda: store.fingerprint([name]),
+    ):
+        with pytest.raises(InputError, match="rename it"):
+            use()
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 def test_a_store_gives_back_what_it_got(tmp_path: Path) -> None:
     store = FeatureStore.create(tmp_path / "s", ATTRIBUTES)
     store.put_clip("clip", {1: regions(2), 7: regions(0), 13: regions(5)})

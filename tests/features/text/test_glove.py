@@ -70,3 +70,12 @@ def test_numbers_that_features_cannot_hold_are_refused_with_their_line(tmp_path:
         InputError, match=r"glove\.txt, line 2: the vector of 'guitar' contains NaN or values"
     ):
         load_text_encoder(str(path))
+
+
+def test_a_file_without_lines_is_not_read_into_memory(tmp_path: Path) -> None:
+    path = tmp_path / "glove.txt"
+    with path.open("wb") as file:
+        file.write(b"mia 1 2\n")
+        file.truncate(20 << 30)  # sparse: it takes no space
+    with pytest.raises(InputError, match=r"glove\.txt, line 2: is longer than 1048576 bytes; is this GloVe"):
+        load_text_encoder(str(path))

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -21,7 +22,15 @@ from stage.inference.model_folder import TrainedModel, export_model, load_model
 from stage.model.baselines.two_stream import TwoStreamConfig
 from stage.model.build import build_model
 from stage.model.config import Streams
-from stage.model.execution.onnx import GROUNDING, SCORING, ExportedStage, Grounding, Scoring
+from stage.model.execution.onnx import (
+    GROUNDING,
+    SCORING,
+    ExportedStage,
+    Grounding,
+    Run,
+    Scoring,
+    load_graph,
+)
 from stage.model.outputs import BatchPrediction
 from stage.model.stage import Stage
 from stage.release.weights import from_release
@@ -170,6 +179,95 @@ def test_a_damaged_graph_is_refused(
         (tmp_path / file.name).write_bytes(content[: len(content) // 2] if file.name == graph else content)
     with pytest.raises(InputError, match=f"{graph}: can't be run"):
         load_model(tmp_path)
+
+
+def written_graph(path: Path, nodes: list[Any], constants: list[Any], domain: str = "") -> Path:
+    """A graph from the vector x to the vector y."""
+    from onnx import TensorProto, helper
+
+    vector = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n"]) for name in ("x", "y")]
+    versions = [helper.make_opsetid("", 18), *([helper.make_opsetid(domain, 1)] if domain else [])]
+    graph = helper.make_graph(nodes, "graph", vector[:1], vector[1:], constants)
+    path.write_bytes(helper.make_model(graph, opset_imports=versions, ir_version=8).SerializeToString())
+    return path
+
+
+def loaded(path: Path) -> Run:
+    return load_graph(path, frozenset("x"), frozenset("y"))
+
+
+def test_a_graph_reads_no_weights_outside_of_its_folder(tmp_path: Path) -> None:
+    from onnx import TensorProto, helper
+
+    outside = tmp_path / "outside.bin"
+    outside.write_bytes(bytes(16))
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "link.bin").symlink_to(outside)
+    for location in ("../outside.bin", str(outside), "link.bin"):
+        weights = TensorProto(
+            name="w", data_type=TensorProto.FLOAT, dims=[4], data_location=TensorProto.EXTERNAL
+        )
+        for key, value in (("location", location), ("offset", "0"), ("length", "16")):
+            weights.external_data.add(key=key, value=value)
+        path = written_graph(folder / "graph.onnx", [helper.make_node("Add", ["x", "w"], ["y"])], [weights])
+        with pytest.raises(InputError, match=r"graph\.onnx: can't be run \(.*[Ee]xternal data"):
+            loaded(path)
+
+
+def test_operations_that_onnxruntime_does_not_have_are_refused(tmp_path: Path) -> None:
+    from onnx import helper
+
+    node = helper.make_node("Evil", ["x"], ["y"], domain="evil")
+    with pytest.raises(InputError, match=r"graph\.onnx: can't be run \(.*not a registered function"):
+        loaded(written_graph(tmp_path / "graph.onnx", [node], [], "evil"))
+
+
+def test_the_graph_of_another_model_is_refused(tmp_path: Path) -> None:
+    from onnx import helper
+
+    path = written_graph(tmp_path / "graph.onnx", [helper.make_node("Neg", ["x"], ["y"])], [])
+    assert loaded(path)({"x": torch.ones(2), "z": torch.ones(2)})["y"].tolist() == [-1, -1]
+    for inputs, outputs in (("z", "y"), ("x", "z")):
+        with pytest.raises(InputError, match=r"another model \(it reads x, and gives y\); export the model"):
+            load_graph(path, frozenset(inputs), frozenset(outputs))
+
+
+def test_a_graph_that_can_not_be_run_with_a_question_is_refused(tmp_path: Path) -> None:
+    from onnx import TensorProto, helper
+
+    enormous = helper.make_tensor("shape", TensorProto.INT64, [1], [10**15])
+    nodes = [
+        helper.make_node("ConstantOfShape", ["shape"], ["many"]),
+        helper.make_node("ReduceSum", ["many"], ["sum"], keepdims=0),
+        helper.make_node("Add", ["x", "sum"], ["y"]),
+    ]
+    run = loaded(written_graph(tmp_path / "graph.onnx", nodes, [enormous]))
+    with pytest.raises(InputError, match=r"graph\.onnx: can't be run \(.*memory"):
+        run({"x": torch.ones(2)})
+    with pytest.raises(InputError, match=r"graph\.onnx: can't be run"):
+        run({"x": torch.ones(2, dtype=torch.long)})
+
+
+@pytest.mark.parametrize("output", ["frames", "start", "end", "region_scores", "subtitle_scores", "logits"])
+@pytest.mark.parametrize("damage", ["missing", "shape", "NaN"])
+def test_outputs_that_are_none_of_stage_s_are_refused(output: str, damage: str) -> None:
+    exported = in_torch(make_model())
+
+    def damaged(run: Run) -> Run:
+        def run_and_damage(inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+            outputs = run(inputs)
+            if output in outputs:
+                value = outputs.pop(output)
+                if damage != "missing":
+                    outputs[output] = value[..., :-1] if damage == "shape" else value * torch.nan
+            return outputs
+
+        return run_and_damage
+
+    exported.grounding, exported.scoring = damaged(exported.grounding), damaged(exported.scoring)
+    with torch.inference_mode(), pytest.raises(InputError, match=rf"\.onnx: its {output} are "):
+        exported.answer(make_batch())
 
 
 @pytest.mark.slow

@@ -18,6 +18,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -57,12 +58,7 @@ def open_questions(path: Path, limits: Limits) -> QuestionSet:
     Raises InputError naming what is missing.
     """
     root, split = path.parent, path.name
-    by_split = read_json(root / SPLIT)
-    names: set[str] = set()
-    for part in split.split("+"):
-        if part not in by_split:
-            raise InputError(f"{root / SPLIT}: has no split {part!r}; it has {', '.join(by_split)}")
-        names |= set(map(composed, by_split[part]))
+    names = _clips_of(root / SPLIT, split)
     annotation = next((file for name in ANNOTATIONS if (file := root / name).is_file()), None)
     if annotation is None:
         raise InputError(f"{root}: has no annotation; put the questions there as {ANNOTATIONS[0]}")
@@ -97,12 +93,30 @@ def advice(path: Path) -> str | None:
     return None
 
 
+def _clips_of(path: Path, split: str) -> set[str]:
+    """The names of the clips of a split, or of several joined by +. Raises InputError if the file lacks one."""
+    by_split = read_json(path)
+    if not isinstance(by_split, dict) or not all(map(_is_names, by_split.values())):
+        raise InputError(f"{path}: should map splits to lists of the names of their clips")
+    if absent := [part for part in split.split("+") if part not in by_split]:
+        raise InputError(f"{path}: has no split {absent[0]!r}; it has {', '.join(by_split)}")
+    return {composed(name) for part in split.split("+") for name in by_split[part]}
+
+
+def _is_names(raw: Any) -> bool:
+    return isinstance(raw, list) and all(isinstance(name, str) for name in raw)
+
+
 def _text_encoder(path: Path) -> TextEncoder:
     """The encoder that a file names; the packaged BERT if there is no such file."""
     if not path.is_file():
         return load_text_encoder(PACKAGED_BERT)
     try:
-        return load_text_encoder(path.read_text("utf-8").strip())
+        name = path.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: can't be read ({error}); write the name of a text encoder") from None
+    try:
+        return load_text_encoder(name)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 
@@ -157,7 +171,7 @@ class DescribedFeatures:
 
     def fingerprint(self, clips: Iterable[str]) -> str:
         """As in `FeatureSource`: of the attributes and of the clips' detections, from which features are made."""
-        digest = hashlib.sha256(self.attributes.digest.encode())
+        digest = hashlib.sha256(self.attributes.identity.encode())
         for name in sorted(set(clips)):
             detected = self.detections[name]
             digest.update(json.dumps([name, detected.labels]).encode())

@@ -19,10 +19,13 @@ import numpy as np
 
 from stage.errors import InputError
 from stage.features.store.tensor_file import FileIdentity, check_unchanged
+from stage.io import parse_json
 from stage.types import Array
 
 CHUNK = 1 << 22
 """Bytes read at once while scanning."""
+LARGEST_CLIP = 2**28
+"""Bytes (256 MiB) that the detections of a clip may have, or what follows them up to the next."""
 PARSED_CLIPS = 256
 """Parsed clips kept in memory: about 100 KB each, since equal labels share one string."""
 
@@ -77,11 +80,8 @@ class DetectionFile:
         except OSError as error:
             raise InputError(f"{self.path}: can't be read ({error.strerror}); check the path") from None
         check_unchanged(self.path, self._identity)
-        try:
-            content = json.loads(raw)
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"{self.path}, clip {name}: is not JSON ({error}); get the file again") from None
-        return detected_from_json(content, f"{self.path}, clip {name}")
+        where = f"{self.path}, clip {name}"
+        return detected_from_json(parse_json(raw, where), where)
 
 
 def detected_from_json(raw: Any, where: str) -> Detected:
@@ -161,6 +161,8 @@ class _Scanner:
         raise ValueError("it goes on after its end")
 
     def _fill(self) -> bool:
+        if len(self.buffer) > LARGEST_CLIP:
+            raise ValueError(f"an entry has more than {LARGEST_CLIP:,} bytes")
         more = self.file.read(max(CHUNK, len(self.buffer)))
         self.buffer += more
         return bool(more)

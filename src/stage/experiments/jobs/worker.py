@@ -17,6 +17,7 @@ from pathlib import Path
 from stage.errors import InputError
 from stage.experiments.jobs.runs import Result, Run, read_run, write_result
 from stage.experiments.systems import SYSTEMS
+from stage.terminal import echo
 
 LOCK = "lock"
 
@@ -67,7 +68,11 @@ def exit_with_parent() -> None:
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold the lock of a run's folder. Raises InputError if another process holds it."""
-    with (folder / LOCK).open("wb") as lock:
+    try:
+        descriptor = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError as error:
+        raise InputError(f"{folder / LOCK}: can't be used as a lock ({error.strerror}); remove it") from None
+    with open(descriptor, "r+b") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -82,7 +87,7 @@ def main() -> None:
         with locked(folder):
             write_result(folder, train_and_score(read_run(folder)))
     except InputError as error:
-        print(" ".join(str(error).split()), file=sys.stderr)
+        echo(" ".join(str(error).split()), file=sys.stderr)
         sys.exit(2)
 
 

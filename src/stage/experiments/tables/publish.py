@@ -9,7 +9,7 @@ from rich.console import Console
 
 from stage.experiments.jobs.runs import Result, read_results
 from stage.experiments.systems import SYSTEMS
-from stage.experiments.tables.audit import PAPER_CLAIMS, SITCOM_CLAIMS, Claim, audit, markdown
+from stage.experiments.tables.audit import PAPER_CLAIMS, SITCOM_CLAIMS, Claim, Verdict, audit, markdown
 from stage.experiments.tables.formatting import print_grid, table_files, write_table
 from stage.experiments.tables.paper import SITCOM, TABLES, Table
 from stage.io import OutputKind, check_output, starts_with, write_text
@@ -35,23 +35,27 @@ def check_outputs(tables: Sequence[Table], out: Path, overwrite: bool) -> None:
 
 
 def publish(tables: Sequence[Table], out: Path, console: Console) -> None:
-    """Write and print tables and audits of the runs below `out`."""
+    """Write all tables and audits of the runs below `out`, then print them."""
     results = read_results(out)
-    for table in tables:
-        print_grid(write_table(table, results, out), console)
-    _audit("What the paper claims", PAPER_CLAIMS, results, out / AUDIT, console)
+    grids = [write_table(table, results, out) for table in tables]
+    audits = [_audit("What the paper claims", PAPER_CLAIMS, results, out / AUDIT)]
     if SITCOM in tables:
-        _audit("Whether the sitcom is sound", SITCOM_CLAIMS, results, out / SOUNDNESS, console)
+        audits.append(_audit("Whether the sitcom is sound", SITCOM_CLAIMS, results, out / SOUNDNESS))
+    for grid in grids:
+        print_grid(grid, console)
+    for title, verdicts in audits:
+        console.print(title, style="bold")
+        for verdict in verdicts:
+            console.print(f"  {verdict}", soft_wrap=True)
 
 
 def _audit(
-    title: str, claims: Sequence[Claim], results: Sequence[Result], path: Path, console: Console
-) -> None:
+    title: str, claims: Sequence[Claim], results: Sequence[Result], path: Path
+) -> tuple[str, list[Verdict]]:
+    """Write an audit. Returns its title and verdicts."""
     verdicts = audit(claims, results)
     write_text(path, markdown(title, verdicts))
-    console.print(title, style="bold")
-    for verdict in verdicts:
-        console.print(f"  {verdict}", soft_wrap=True)
+    return title, verdicts
 
 
 def row_names(tables: Sequence[Table]) -> list[str]:

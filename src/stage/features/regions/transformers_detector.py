@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stage.errors import InputError, first_line
-from stage.features.pretrained import LOADING_ERRORS, download_progress, load_weights, name_of_folder
+from stage.errors import InputError
+from stage.features.pretrained import load_weights, loading, name_of_folder, one_line
 from stage.features.protocols import REGIONS_PER_FRAME
 from stage.geometry import tensor_box_iou
 from stage.runtime.hardware import best_device
@@ -21,10 +21,6 @@ from stage.types import Image, Regions
 
 PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")
 """Files that the preparation of images is read from."""
-PREPARATION_ERRORS = (
-    ValueError, TypeError, RuntimeError, ArithmeticError, AttributeError, LookupError, MemoryError, OSError,
-)  # fmt: skip
-"""What transformers, PIL and NumPy raise for settings that don't fit an image."""
 SAME_OBJECT = 0.7
 """Queries whose boxes have a larger IoU than this show the same object; the better one is kept."""
 
@@ -54,13 +50,10 @@ class TransformersDetector:
             )
         from transformers import AutoModelForObjectDetection
 
-        try:
-            with download_progress(local=local):
-                model = load_weights(AutoModelForObjectDetection, spec, local=local)
-                processor = _image_processor(spec, local)
-        except LOADING_ERRORS as error:
-            raise InputError(f"{spec}: no object detector could be loaded ({first_line(error)})") from None
-        if not hasattr(model.config, "hidden_size") and not hasattr(model.config, "d_model"):
+        with loading(spec, "object detector", local=local):
+            model = load_weights(AutoModelForObjectDetection, spec, local=local)
+            processor = _image_processor(spec, local)
+        if not any(isinstance(getattr(model.config, size, None), int) for size in ("d_model", "hidden_size")):
             raise InputError(
                 f"{spec}: this kind of detector has no state for each box; use one like DETR or YOLOS"
             )
@@ -91,16 +84,11 @@ class TransformersDetector:
         Raises InputError if these settings can't be used for an image of this size.
         """
         height, width = image.shape[:2]
-        try:
-            with np.errstate(divide="ignore", invalid="ignore"):
-                prepared = self.processor(
-                    images=image, input_data_format="channels_last", return_tensors="pt"
-                )
-        except PREPARATION_ERRORS as error:
-            raise InputError(
-                f"{self.name}: preprocessor_config.json prepares no image of {width} x {height} pixels "
-                f"({first_line(error)})"
-            ) from None
+        with (
+            one_line(f"{self.name}: preprocessor_config.json prepares no image of {width} x {height} pixels"),
+            np.errstate(divide="ignore", invalid="ignore"),
+        ):
+            prepared = self.processor(images=image, input_data_format="channels_last", return_tensors="pt")
         pixels: Tensor = prepared["pixel_values"].float()  # without do_rescale they are integers of 0 to 255
         if not bool(pixels.isfinite().all()):
             raise InputError(
@@ -110,15 +98,10 @@ class TransformersDetector:
 
     def _detect(self, image: Image) -> Regions:
         pixels = self.prepare(image).to(self.model.device)
-        try:
+        with one_line(
+            f"{self.name}: the model can't process images prepared as its preprocessor_config.json says"
+        ):
             return self._regions(pixels, image)
-        except torch.OutOfMemoryError:
-            raise
-        except (ValueError, TypeError, RuntimeError, AttributeError, IndexError, KeyError) as error:
-            raise InputError(
-                f"{self.name}: the model can't process images prepared as its preprocessor_config.json says "
-                f"({first_line(error)})"
-            ) from None
 
     def _regions(self, pixels: Tensor, image: Image) -> Regions:
         """The best queries of the image that these pixel values were prepared from."""
@@ -132,12 +115,17 @@ class TransformersDetector:
         relative: Any = center_to_corners_format(output.pred_boxes[0].float().cpu())
         boxes = relative * torch.tensor([width, height, width, height])
         boxes = torch.minimum(boxes.clamp(min=0), torch.tensor([width, height, width, height]).float())
+        states = output.last_hidden_state[0, -len(boxes) :].float().cpu()
+        if states.shape != (len(boxes), self.dim) or not all(
+            v.isfinite().all() for v in (states, boxes, scores)
+        ):
+            raise ValueError(f"its boxes have no finite states of {self.dim} numbers")
         keep = distinct(boxes, scores)
         names = self.model.config.id2label
         return Regions(
             boxes[keep].numpy(),
             scores[keep].numpy(),
-            output.last_hidden_state[0, -len(boxes) :].float().cpu()[keep].numpy(),
+            states[keep].numpy(),
             tuple(str(names[kind]) for kind in kinds[keep].tolist()),
         )
 

@@ -30,9 +30,11 @@ from stage.features.store.film_record import FilmRecord
 from stage.features.store.tensor_file import FileIdentity, check_unchanged
 from stage.features.store.text_files import SUFFIX, TextFiles
 from stage.io import read_json, write_json
+from stage.media.clip_names import clip_file
 from stage.types import Array, Clip, Question, Regions
 
 FORMAT = 2
+ATTRIBUTES = "attributes.json"
 OPEN_CLIPS = 128
 """Most clips whose boxes, scores and labels are kept in memory."""
 
@@ -78,7 +80,7 @@ class FeatureStore:
 
         Nothing is written if the folder is a store of these encoders already: it may be read-only.
         """
-        if not (folder / "attributes.json").exists():
+        if not (folder / ATTRIBUTES).exists():
             cls._write(folder, attributes)
             return cls(folder, attributes)
         stored = cls.open(folder).attributes
@@ -88,12 +90,12 @@ class FeatureStore:
 
     @staticmethod
     def _write(folder: Path, attributes: FeatureAttributes) -> None:
-        write_json(folder / "attributes.json", {"format": FORMAT, **asdict(attributes)})
+        write_json(folder / ATTRIBUTES, {"format": FORMAT, **asdict(attributes)})
 
     @classmethod
     def open(cls, folder: Path) -> FeatureStore:
         """Open a store. Raises InputError if the folder contains no store of this version."""
-        raw = read_json(folder / "attributes.json")
+        raw = read_json(folder / ATTRIBUTES)
         try:
             if raw.pop("format") != FORMAT:
                 raise InputError(
@@ -101,7 +103,7 @@ class FeatureStore:
                 )
             return cls(folder, FeatureAttributes.from_json(raw))
         except (AttributeError, KeyError, TypeError, ValueError):
-            raise InputError(f"{folder / 'attributes.json'}: doesn't describe features") from None
+            raise InputError(f"{folder / ATTRIBUTES}: doesn't describe features") from None
 
     def has_clip(self, name: str) -> bool:
         return self._clip_path(name).exists()
@@ -146,7 +148,7 @@ class FeatureStore:
 
         Files of earlier versions carry none: their frames, boxes, scores and labels are hashed, but no features.
         """
-        digest = hashlib.sha256(self.attributes.digest.encode())
+        digest = hashlib.sha256(self.attributes.identity.encode())
         for name in sorted(set(clips)):
             self._check_stored(name)
             stored = ClipHeader.read(self._clip_path(name)).digest or self.clip(name).digest()
@@ -267,4 +269,4 @@ class FeatureStore:
         self._open.cache_clear()
 
     def _clip_path(self, name: str) -> Path:
-        return self.folder / "clips" / f"{name}{SUFFIX}"
+        return clip_file(self.folder / "clips", name, SUFFIX)

@@ -11,7 +11,7 @@ from pathlib import Path
 from stage.errors import InputError
 from stage.features.protocols import FeatureAttributes
 from stage.features.store.cache_folder import cache_folder
-from stage.features.store.feature_store import FeatureStore
+from stage.features.store.feature_store import ATTRIBUTES, FeatureStore
 from stage.types import Regions
 
 
@@ -25,20 +25,33 @@ class RegionCache:
         self._key = key
         self._store: FeatureStore | None = None
         self.notes: tuple[str, ...] = ()
-        """A message to the user if nothing can be cached; otherwise none."""
+        """Messages to the user: that what was cached is damaged, or that nothing can be cached."""
         try:
-            self._store = FeatureStore.create((folder or cache_folder()) / attributes.digest, attributes)
-        except InputError as error:
+            self._store = self._opened((folder or cache_folder()) / attributes.digest, attributes)
+        except (InputError, OSError) as error:
             self._give_up(error)
 
+    def _opened(self, folder: Path, attributes: FeatureAttributes) -> FeatureStore:
+        try:
+            return FeatureStore.create(folder, attributes)
+        except InputError as error:
+            if not (folder / ATTRIBUTES).is_file():
+                raise
+            (folder / ATTRIBUTES).unlink()
+            store = FeatureStore.create(folder, attributes)
+            self._note_damage(error)
+            return store
+
     def read(self) -> dict[int, Regions]:
-        """Numbered frame -> its cached regions; empty if there are none or they can't be read."""
+        """Numbered frame -> its cached regions; empty if there are none, or they are damaged, which is noted."""
         try:
             if self._store is None or not self._store.has_clip(self._key):
                 return {}
             stored = self._store.clip(self._key)
+            stored.check_digest()
             return stored.at(stored)
-        except InputError:
+        except (InputError, OSError) as error:
+            self._note_damage(error)
             return {}
 
     def keep(self, regions: Mapping[int, Regions]) -> None:
@@ -47,9 +60,12 @@ class RegionCache:
             return
         try:
             self._store.put_clip(self._key, regions)
-        except InputError as error:
+        except (InputError, OSError) as error:
             self._give_up(error)
 
-    def _give_up(self, error: InputError) -> None:
+    def _note_damage(self, error: Exception) -> None:
+        self.notes += (f"what was cached of the film is damaged, and made anew: {error}",)
+
+    def _give_up(self, error: Exception) -> None:
         self._store = None
-        self.notes = (f"the encoded film is not cached for the next question: {error}",)
+        self.notes += (f"the encoded film is not cached for the next question: {error}",)

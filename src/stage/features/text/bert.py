@@ -12,15 +12,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stage.errors import InputError, first_line
+from stage.errors import InputError
 from stage.features.names import PACKAGED_BERT
 from stage.features.pretrained import (
-    LOADING_ERRORS,
+    LEAST_POSITIONS,
     POOLER,
-    download_progress,
+    load_tokenizer,
     load_weights,
+    loading,
     name_of_folder,
+    one_line,
 )
+from stage.features.pretrained_files import check_files
 from stage.runtime.hardware import best_device
 from stage.types import Array
 
@@ -77,10 +80,7 @@ class BertEncoder:
         """
         folder = Path(spec)
         if folder.is_dir():
-            if not any(folder.glob("*.safetensors")):
-                raise InputError(
-                    f"{spec}: contains no *.safetensors weights; save the model with save_pretrained"
-                )
+            check_files(spec, local=True)
             return cls._from_pretrained(spec, name_of_folder(folder, TOKENIZER_FILES), local=True)
         if folder.is_absolute() or spec.startswith(".") or spec.count("/") > 1:
             raise InputError(
@@ -90,16 +90,15 @@ class BertEncoder:
 
     @classmethod
     def _from_pretrained(cls, source: str, name: str, *, local: bool) -> BertEncoder:
-        from transformers import AutoModel, AutoTokenizer
+        from transformers import AutoModel
 
-        try:
-            with download_progress(local=local):
-                tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=local, use_fast=True)
-                model = load_weights(AutoModel, source, local=local, optional=(POOLER,))
-        except LOADING_ERRORS as error:
-            raise InputError(f"{source}: no text encoder could be loaded ({first_line(error)})") from None
-        _check_usable(model, tokenizer, source)
-        return cls(model, tokenizer, name)
+        with loading(source, "text encoder", local=local):
+            tokenizer = load_tokenizer(source, local=local)
+            model = load_weights(AutoModel, source, local=local, optional=(POOLER,))
+            _check_usable(model, tokenizer, source)
+        encoder = cls(model, tokenizer, name)
+        encoder.encode(["a"])
+        return encoder
 
     @property
     def name(self) -> str:
@@ -114,13 +113,17 @@ class BertEncoder:
         """As in `TextEncoder`. A text's vectors do not depend on the other texts.
 
         A text that is too long for the model is encoded in consecutive windows. A word without wordpieces gets zeros.
+        Raises InputError if the tokenizer or the model can't process a text.
         """
         unique = list(dict.fromkeys(texts))
-        windows = [window for i, text in enumerate(unique) for window in self._windows(i, text)]
+        with one_line(f"{self.name}: the tokenizer can't split a text into wordpieces"):
+            windows = [window for i, text in enumerate(unique) for window in self._windows(i, text)]
         windows.sort(key=lambda w: len(w.pieces))
         vectors = [np.zeros((len(text.split()), self.dim), np.float32) for text in unique]
         for batch in _batches(windows):
-            for window, pieces in zip(batch, self._run(batch), strict=True):
+            with one_line(f"{self.name}: the model can't encode a text as its tokenizer splits it"):
+                encoded = self._run(batch)
+            for window, pieces in zip(batch, encoded, strict=True):
                 counts = np.bincount(window.words, minlength=len(vectors[window.text]))
                 sums = np.zeros_like(vectors[window.text])
                 np.add.at(sums, window.words, pieces)
@@ -157,11 +160,17 @@ class BertEncoder:
             tokens = [self.tokenizer.cls_token_id, *window.pieces, self.tokenizer.sep_token_id]
             row[: len(tokens)] = torch.tensor(tokens)
         mask = torch.arange(longest) < torch.tensor([len(w.pieces) + 2 for w in batch])[:, None]
+        if (highest := int(ids.max())) >= (rows := self.model.get_input_embeddings().num_embeddings):
+            raise ValueError(f"it has a wordpiece with the number {highest}, and the model {rows} embeddings")
         device = self.model.device
         output = self.model(
             input_ids=ids.to(device), attention_mask=mask.long().to(device), output_hidden_states=True
         )
         hidden: Tensor = output.hidden_states[LAYER].float().cpu()
+        if hidden.shape != (*ids.shape, self.dim):
+            raise ValueError(f"its vectors are {tuple(hidden.shape)}, not {(*ids.shape, self.dim)}")
+        if not bool(hidden.isfinite().all()):
+            raise ValueError("its vectors are not finite (NaN)")
         return [hidden[i, 1 : 1 + len(w.pieces)].numpy() for i, w in enumerate(batch)]
 
 
@@ -171,8 +180,11 @@ def _check_usable(model: Any, tokenizer: Any, source: str) -> None:
         raise InputError(
             f"{source}: needs a fast tokenizer with [CLS] and [SEP], as that of BERT; use another model"
         )
-    if not hasattr(model.config, "max_position_embeddings"):
-        raise InputError(f"{source}: has no max_position_embeddings; use an encoder like BERT")
+    for size, least in (("max_position_embeddings", LEAST_POSITIONS), ("hidden_size", 1)):
+        if not isinstance(value := getattr(model.config, size, None), int) or value < least:
+            raise InputError(
+                f"{source}: config.json has no {size} of {least} or more; use an encoder like BERT"
+            )
     rows = model.get_input_embeddings().num_embeddings
     if tokenizer.vocab_size > rows:
         raise InputError(

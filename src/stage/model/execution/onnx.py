@@ -161,10 +161,24 @@ def _quiet() -> Iterator[None]:
 Outputs = dict[str, Tensor]
 Run = Callable[[Mapping[str, Tensor]], Outputs]
 """From a graph's inputs to its outputs, by name; inputs that the graph does not read are ignored."""
+GROUNDING_INPUTS = frozenset(
+    ("words", "word_mask", "regions", "region_mask", "dialogue", "dialogue_mask", "dialogue_of_frame")
+)
+GROUNDING_OUTPUTS = frozenset(("frames", "start", "end"))
+SCORING_INPUTS, SCORING_OUTPUTS = frozenset(("frames", "frame_mask", "start", "end")), frozenset(("logits",))
+SILENT = 4
+"""Of onnxruntime's levels of logging: what it logs is also in its exceptions, which become one line."""
 
 
-def load_graph(path: Path) -> Run:
-    """Load a graph from a file; it runs on as many cores as torch uses. Raises InputError if it can't be run."""
+def load_graph(path: Path, inputs: frozenset[str], outputs: frozenset[str]) -> Run:
+    """Load a graph from a file; it runs on as many cores as torch uses.
+
+    A graph computes numbers and can do nothing else: no operations but those of onnxruntime are known, and files of
+    weights outside of the model's folder are refused there.
+
+    inputs: names of all that it may read; outputs: of what it must give. Raises InputError if it can't be loaded,
+    and the returned function if it can't be run.
+    """
     try:
         import onnxruntime
     except ImportError:
@@ -173,18 +187,49 @@ def load_graph(path: Path) -> Run:
         ) from None
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
-    try:
+    options.log_severity_level = SILENT
+    with _runnable(path):
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's exceptions have no common base
-        reason = " ".join(str(error).split())[:300]
-        raise InputError(f"{path}: can't be run ({reason}); export the model again") from None
-    names = [output.name for output in session.get_outputs()]
+    read = [each.name for each in session.get_inputs()]
+    names = [each.name for each in session.get_outputs()]
+    if not inputs.issuperset(read) or not outputs.issubset(names):
+        raise InputError(
+            f"{path}: is the graph of another model (it reads {', '.join(read)}, and gives {', '.join(names)}); "
+            "export the model again"
+        )
 
-    def run(inputs: Mapping[str, Tensor]) -> Outputs:
-        read = {i.name: inputs[i.name].numpy() for i in session.get_inputs()}
-        return dict(zip(names, map(torch.from_numpy, session.run(names, read)), strict=True))
+    def run(given: Mapping[str, Tensor]) -> Outputs:
+        with _runnable(path):
+            found = session.run(names, {name: given[name].numpy() for name in read})
+            return dict(zip(names, map(torch.from_numpy, found), strict=True))
 
     return run
+
+
+@contextmanager
+def _runnable(path: Path) -> Iterator[None]:
+    """Raises InputError in place of what onnxruntime raises, whose exceptions have no common base."""
+    try:
+        yield
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300]
+        raise InputError(f"{path}: can't be run ({reason}); export the model again") from None
+
+
+def _check_shapes(outputs: Outputs, expected: Mapping[str, tuple[int, ...]], graph: str) -> None:
+    """Raises InputError if outputs are missing, or have other shapes or no finite numbers: of a foreign graph."""
+    for name, shape in expected.items():
+        value = outputs.get(name)
+        if (
+            value is None
+            or value.shape != shape
+            or not value.is_floating_point()
+            or bool(value.isnan().any())
+        ):
+            found = "missing" if value is None else f"{value.dtype} of {tuple(value.shape)}, or NaN"
+            raise InputError(
+                f"{graph}: its {name} are {found}, and must be numbers of {shape}; export the model again"
+            )
 
 
 class ExportedStage(nn.Module):
@@ -198,7 +243,11 @@ class ExportedStage(nn.Module):
     @classmethod
     def load(cls, config: StageConfig, folder: Path) -> ExportedStage:
         """Raises InputError if the graphs in the folder can't be run."""
-        return cls(config, load_graph(folder / GROUNDING), load_graph(folder / SCORING))
+        return cls(
+            config,
+            load_graph(folder / GROUNDING, GROUNDING_INPUTS, GROUNDING_OUTPUTS),
+            load_graph(folder / SCORING, SCORING_INPUTS, SCORING_OUTPUTS),
+        )
 
     def forward(self, batch: Batch) -> ModelOutput:
         """As `Stage.forward`."""
@@ -218,7 +267,9 @@ class ExportedStage(nn.Module):
     def score(self, output: ModelOutput, start: Tensor, end: Tensor) -> Tensor:
         """As `Stage.score`."""
         inputs = {"frames": output.frames, "frame_mask": output.frame_mask, "start": start, "end": end}
-        return self.scoring(inputs)["logits"]
+        outputs = self.scoring(inputs)
+        _check_shapes(outputs, {"logits": tuple(start.shape)}, SCORING)
+        return outputs["logits"]
 
     def answer(self, batch: Batch) -> BatchPrediction:
         """As `Stage.answer`."""
@@ -241,6 +292,15 @@ class ExportedStage(nn.Module):
                 "dialogue_of_frame": chunk.pair_of_frame,
             }
         )
+        frames, hypotheses = len(chunk.pair_of_frame), batch.words.shape[1]
+        expected: dict[str, tuple[int, ...]] = dict.fromkeys(("start", "end"), (frames, hypotheses))
+        expected["frames"] = frames, hypotheses, self.config.hidden
+        by_word = frames, hypotheses, length
+        if self.config.reads_video:
+            expected["region_scores"] = *by_word, regions.shape[1]
+        if self.config.reads_subtitles:
+            expected["subtitle_scores"] = *by_word, subtitles.shape[1]
+        _check_shapes(outputs, expected, GROUNDING)
         for name, context in (("region_scores", batch.regions), ("subtitle_scores", batch.subtitles)):
             if name in outputs:
                 scores = outputs[name]

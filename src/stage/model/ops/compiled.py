@@ -16,6 +16,8 @@ from typing import Any, ParamSpec, TypeVar
 import torch
 from torch import Tensor
 
+from stage.terminal import echo
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -71,7 +73,7 @@ def compile_ops() -> str | None:
 def compile_or_warn() -> None:
     """Compile element-wise steps. If this machine can't, warn on standard error: steps take longer then."""
     if reason := compile_ops():
-        print(
+        echo(
             f"element-wise steps are not compiled, so a step takes up to 1.6 times as long: {reason}",
             file=sys.stderr,
         )
