@@ -15,6 +15,7 @@ from samples.data_folder import random_run
 from stage.annotation.questions import read_questions
 from stage.experiments.jobs import scheduler
 from stage.experiments.jobs.scheduler import Failure
+from stage.lock import locked
 from stage.page.render import EVIDENCE_PAGE
 from stage.sitcom import episodes
 
@@ -168,6 +169,16 @@ def test_tables_that_can_not_be_made_are_refused_before_any_run(
     assert done.refused(reason), done
     assert Path("mine/table_3.csv").read_text() == "name,mark\nMia,1\n"
     assert not Path("mine/table_3.md").exists()
+
+
+def test_a_second_process_is_refused_in_the_folder_of_tables(
+    run: Run, random_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scheduler, "run_all", None)
+    out = tmp_path / "tables"
+    with locked(out, "stage tables"):
+        done = run("tables", "3", "--config", random_data / "run.yaml", "--test", random_data, "--out", out)
+    assert done.refused("tables: is in use by stage tables"), done
 
 
 def test_the_demo_counts_its_right_answers_and_shows_them_on_a_page(
