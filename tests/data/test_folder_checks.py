@@ -18,9 +18,7 @@ from samples.film_folder import (
     SPOKEN,
     question,
     write,
-    write_clip_files,
-    write_features,
-    write_film_folder,
+    write_sound_folder,
 )
 from stage.annotation.issues import Issues
 from stage.data.folder_checks import check_folder
@@ -29,11 +27,7 @@ from stage.features.store.feature_store import FeatureStore
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("folder") / "data"
-    write_film_folder(folder)
-    write_clip_files(folder)
-    write_features(folder)
-    return folder
+    return write_sound_folder(tmp_path_factory.mktemp("folder") / "data")
 
 
 @pytest.fixture

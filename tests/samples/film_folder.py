@@ -68,5 +68,13 @@ def write_features(folder: Path) -> FeatureStore:
     return store
 
 
+def write_sound_folder(folder: Path) -> Path:
+    """That folder with clip files and features: nothing in it is irregular. Returns it."""
+    write_film_folder(folder)
+    write_clip_files(folder)
+    write_features(folder)
+    return folder
+
+
 def write(path: Path, content: object) -> None:
     path.write_text(json.dumps(content))

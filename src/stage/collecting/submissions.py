@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
+from stage.annotation.clips import MAX_FRAME_COUNT
 from stage.annotation.issues import Issues
 from stage.annotation.vocabulary import normalise_word
 from stage.errors import InputError
@@ -19,8 +20,8 @@ from stage.wording import detokenised
 
 FORMAT = "stage collect 1"
 STRICT = ConfigDict(extra="forbid", frozen=True)
-MAX_PIXELS, MAX_FRAMES = 1_000_000, 100_000_000
-"""Of a clip's sides, and its number of frames: anything larger is no film."""
+MAX_PIXELS = 1_000_000
+"""Of a clip's sides: anything larger is no film."""
 TOLERANCE = 1 / FRAMES_PER_SECOND
 """Seconds that a span may reach beyond the last numbered frame, as a film may."""
 
@@ -71,7 +72,7 @@ class SubmittedClip(BaseModel):
     width: int = Field(gt=0, le=MAX_PIXELS)
     """Of the film that the page was made from, in pixels."""
     height: int = Field(gt=0, le=MAX_PIXELS)
-    frame_count: int = Field(gt=0, le=MAX_FRAMES)
+    frame_count: int = Field(gt=0, le=MAX_FRAME_COUNT)
     questions: tuple[SubmittedQuestion, ...]
 
 

@@ -16,9 +16,7 @@ from samples.film_folder import (
     SPOKEN,
     question,
     write,
-    write_clip_files,
-    write_features,
-    write_film_folder,
+    write_sound_folder,
 )
 from stage.annotation.questions import read_questions, write_questions
 from stage.data.examples import Limits
@@ -56,11 +54,7 @@ def test_boxes_in_other_units_are_refused_or_noted_when_the_folder_is_opened(tmp
 @pytest.fixture(scope="module")
 def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder of two films of 24 frames, 160 x 48, with features that record them."""
-    folder = tmp_path_factory.mktemp("films") / "data"
-    write_film_folder(folder)
-    write_clip_files(folder)
-    write_features(folder)
-    return folder
+    return write_sound_folder(tmp_path_factory.mktemp("films") / "data")
 
 
 @pytest.fixture
