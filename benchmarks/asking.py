@@ -23,7 +23,7 @@ from tempfile import TemporaryDirectory
 
 import av
 
-from stage.inference.ask import Answerer
+from stage.inference.answerer import Answerer
 from stage.sitcom.episodes import write_sitcom
 
 QUESTION = "What does Mia hold when Ida comes in ?"

@@ -7,6 +7,7 @@ import json
 import shutil
 from dataclasses import replace
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -31,9 +32,9 @@ from stage.annotation.questions import question_to_json, write_questions
 from stage.annotation.vocabulary import extend_vocabulary
 from stage.data.examples import Limits
 from stage.features.projection import Projection, Projections
-from stage.features.protocols import TextEncoder
-from stage.inference.ask import Answerer
+from stage.features.protocols import RegionDetector, TextEncoder
 from stage.inference.model_folder import FeatureRecipe, TrainedModel, export_model, load_model, save_model
+from stage.inference.trained import TrainedAnswerer
 from stage.training.loop import train
 
 FILM_SECONDS = 3
@@ -220,15 +221,24 @@ def asked(folder: Path) -> None:
     ask(folder)
 
 
+class QuickAnswerer(TrainedAnswerer):
+    """A model with an encoder and a detector that take no time."""
+
+    @cached_property
+    def text(self) -> TextEncoder:
+        return cast(TextEncoder, Letters())
+
+    @cached_property
+    def detector(self) -> RegionDetector:
+        return Shades()
+
+
 def ask(folder: Path) -> None:
-    """Ask about that film, with an encoder and a detector that take no time."""
+    """Ask about that film."""
     model = make_model(units=1, fusion_units=1, text_dim=Letters.dim, region_dim=Shades.dim)
     recipe = FeatureRecipe(text=Letters.name, regions=Shades.name)
     trained = TrainedModel(model, recipe, Projections(), ("mug",), Limits())
-    encoder = cast(TextEncoder, Letters())
-    opened = Answerer(trained, encoder, Shades()).open(
-        folder / "episodes" / "one.mp4", cache=folder / "cache"
-    )
+    opened = QuickAnswerer(trained).open(folder / "episodes" / "one.mp4", cache=folder / "cache")
     opened.ask("What is it ?", ["A mug .", "A hat ."])
 
 

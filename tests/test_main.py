@@ -62,7 +62,7 @@ def test_the_package_runs_as_a_module() -> None:
     [
         ("stage.commands", "interrupt()"),
         ("typer", "interrupt()"),
-        ("stage.commands.ask", "interrupt()"),
+        ("stage.commands.sitcom", "interrupt()"),
         ("numpy", "interrupt()"),
         ("stage.sitcom.episodes", "interrupt()"),
         ("stage.sitcom.episodes", "interrupt(signal.SIGTERM)"),

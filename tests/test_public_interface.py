@@ -15,10 +15,10 @@ import stage
 from samples.page import evidence, with_truth
 from samples.places import ROOT
 from samples.predictions import question
-from stage.inference.ask import Answerer, OpenFilm
 from stage.inference.model_folder import load_model
+from stage.inference.trained import TrainedAnswerer, TrainedFilm
 from stage.metrics import evaluate
-from stage.types import Clip, ClipFeatures, Regions
+from stage.types import AnsweredBy, Clip, ClipFeatures, Regions
 
 REFERENCE = (ROOT / "docs" / "reference" / "python.md").read_text("utf-8")
 
@@ -87,6 +87,7 @@ def test_what_consists_of_arrays_is_equal_to_itself_alone() -> None:
 
 def test_models_and_films_can_be_keys(random_model: Path) -> None:
     model = load_model(random_model)
-    answerer = Answerer(model, None, None)  # type: ignore[arg-type]
-    film = OpenFilm(answerer, None, ClipFeatures(Clip("clip", 3), (), {}, 3), ())  # type: ignore[arg-type]
+    answerer, clip = TrainedAnswerer(model), Clip("clip", 3)
+    encoded = ClipFeatures(clip, (), {}, 3)
+    film = TrainedFilm(answerer, None, clip, (), encoded, None, answered_by=AnsweredBy("x"))  # type: ignore[arg-type]
     assert len({model, model, answerer, answerer, film, film}) == 3

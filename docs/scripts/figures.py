@@ -20,7 +20,10 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "results"
-CARD = ROOT / "src" / "stage" / "assets" / "models" / "sitcom" / "card.md"
+MODELS = ROOT / "src" / "stage" / "assets" / "models"
+CARD = MODELS / "sitcom" / "card.md"
+NEEDS = {"sitcom": "nothing", "people": "a labelled detector", "zero-shot": "a labelled detector"}
+"""What an answerer needs besides the package."""
 BLOCK = re.compile(r"(?<=<!-- figures: )([\w-]+)( -->\n).*?(?=<!-- end -->)", re.DOTALL)
 SCORES = {
     "QA Acc.": "qa_accuracy",
@@ -106,7 +109,7 @@ def packaged() -> list[str]:
     """The packaged model, by its card."""
     line = next(line for line in CARD.read_text("utf-8").splitlines() if line.startswith("- scores"))
     found = dict(re.findall(r"(\w+) ([\d.]+) %", line))
-    return ["**the packaged model**", *(f"{float(found[key]):.1f}" for key in SCORES.values()), "1"]
+    return ["**the packaged model `sitcom`**", *(f"{float(found[key]):.1f}" for key in SCORES.values()), "1"]
 
 
 def row(folder: str, system: str, title: str = "") -> list[str]:
@@ -180,6 +183,27 @@ def splits() -> str:
     return markdown(["split", "seed", "episodes", "questions per episode", "questions"], rows)
 
 
+def trust() -> str:
+    """How often each answerer was right, on films like those that it was made for and on others."""
+    from stage.inference.track_record import read_records
+    from stage.zero_shot.answerer import RECORD
+
+    records = [("zero-shot", RECORD)]
+    for folder in sorted(MODELS.iterdir(), reverse=True):
+        if found := read_records(folder):
+            both = (found.own, found.other)
+            records += [(folder.name, stored.record) for stored in both if stored is not None]
+    rows = []
+    for name, record in records:
+        spans = "-" if record.span_iou is None else f"{100 * record.span_iou:.0f}"
+        shares = [f"{100 * share:.0f}" for share in (record.right, record.chance)]
+        rows.append([f"`{name}`", NEEDS[name], record.kind, *shares, spans, f"{record.questions:,}"])
+    unknown = ["`vlm:`, `openai:`", "a model, a server", "never measured", *["-"] * 4]
+    headings = ["answerer", "needs", "asked about", "right", "luck", "mIoU", "questions"]
+    lines = markdown(headings, [*rows, unknown]).splitlines()
+    return "\n".join([lines[0], "| --- | --- | --- | ---: | ---: | ---: | ---: |", *lines[2:]])
+
+
 def whole(folder: str, name: str) -> str:
     """A table as `stage tables` wrote it, without its heading."""
     text = (RESULTS / folder / f"{name}.md").read_text("utf-8").strip()
@@ -187,9 +211,7 @@ def whole(folder: str, name: str) -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
-    "readme": lambda: scores(
-        "sitcom", ["stage_video", "stage_subtitles", "questions_only", "longest"], [packaged()]
-    ),
+    "trust": trust,
     "sitcom": sitcom,
     "sitcom-baselines": lambda: scores(
         "sitcom",

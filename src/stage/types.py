@@ -11,7 +11,7 @@ others are equal if their content is.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 import numpy.typing as npt
@@ -201,6 +201,34 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
+class TrackRecord:
+    """How often an answerer was right on films of one kind."""
+
+    kind: str
+    """What films these were, such as "drawn episodes of the sitcom"."""
+    questions: int
+    """Questions that were asked."""
+    right: float
+    """Share of right answers, in [0, 1]."""
+    chance: float
+    """Share of right answers by luck."""
+    span_iou: float | None = None
+    """Mean intersection over union of predicted and true spans; None if it was not measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredBy:
+    """Who answered, and how far to trust the answer."""
+
+    name: str
+    """Of the answerer, such as "sitcom" or "zero-shot"."""
+    reason: str = ""
+    """Why this one was chosen; empty if the user named it."""
+    record: TrackRecord | None = None
+    """On films of this kind; None if it was never measured on such films."""
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """An answer with its spatio-temporal evidence: span, boxes and attended subtitles."""
 
@@ -213,7 +241,19 @@ class Evidence:
     """One per frame that the model read, in time order."""
     notes: tuple[str, ...] = ()
     """Messages to the user about what was repaired or is missing in the input."""
+    answered_by: AnsweredBy | None = None
+    free: bool = False
+    """Whether the answer was written without candidates. It is the only one then; its probability means nothing."""
+    html: Callable[[Evidence], str] | None = field(default=None, compare=False, repr=False)
+    """How a notebook shows it, with a picture of the film; None if the film is not at hand. Not copied by pickle."""
 
     @property
     def answer(self) -> str:
         return self.question.answers[self.prediction.answer_index]
+
+    def _repr_html_(self) -> str | None:
+        """Called by notebooks; None makes them show the text form."""
+        return None if self.html is None else self.html(self)
+
+    def __reduce__(self) -> tuple[type[Evidence], tuple[object, ...]]:
+        return Evidence, tuple(getattr(self, each.name) for each in fields(self) if each.name != "html")

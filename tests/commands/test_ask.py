@@ -13,11 +13,14 @@ from typing import Any
 import pytest
 
 import stage.page
+import stage.speech
+from samples.answerers import Server, use
 from samples.command_line import Run
 from samples.page import evidence, moment, words
 from stage.annotation.questions import read_questions
-from stage.commands.ask import _print_evidence
-from stage.inference.ask import Answerer
+from stage.commands.asking.printing import print_evidence
+from stage.inference.answerer import Answerer
+from stage.speech import Transcript
 from stage.types import Box
 
 ASKED = ("--question", "Who is it ?", "--answer", "Mia .", "--answer", "Leo .")
@@ -150,5 +153,91 @@ def test_boxes_are_those_of_frames_in_the_span(capsys: pytest.CaptureFixture[str
     beyond = moment(
         19, words(19, "mug", Box(1, 2, 3, 4, "mug", 0.99))
     )  # where the span ends, the next frame begins
-    _print_evidence(replace(found, moments=(*found.moments[:-1], beyond)))
+    print_evidence(replace(found, moments=(*found.moments[:-1], beyond)))
     assert "mug: box (320, 90, 352, 108) at 2.3 s, score 0.80" in capsys.readouterr().out
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Server:
+    return use(monkeypatch)
+
+
+def test_what_is_said_is_heard_with_subtitles_auto(
+    run: Run, server: Server, short_film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "heard.srt").write_text("1\n00:00:01,000 --> 00:00:02,000\nHello there.\n")
+
+    def heard(video: Path, **_: Any) -> Transcript:
+        return Transcript(tmp_path / "heard.srt", "en", ("heard by base, in the language en (98 %)",))
+
+    monkeypatch.setattr(stage.speech, "subtitles_of_sound", heard)
+    done = run("ask", short_film, *ASKED, "--model", "fake:x", "--subtitles", "auto", "--json")
+    assert done.code == 0, done
+    answer = json.loads(done.out)
+    assert answer["moments"][1]["subtitles"][0]["words"] == ["Hello", "there", "."]
+    assert "heard by base, in the language en (98 %)" in answer["notes"]
+
+
+def test_where_nobody_speaks_subtitles_auto_leaves_the_frames_alone(
+    run: Run, server: Server, short_film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        stage.speech, "subtitles_of_sound", lambda video, **_: Transcript(None, "", ("nobody was heard",))
+    )
+    done = run("ask", short_film, *ASKED, "--model", "fake:x", "--subtitles", "auto")
+    assert done.code == 0, done
+    assert "note: nobody was heard" in done.out
+    assert "note: no subtitles: answered from the frames alone" in done.out
+
+
+def test_who_answered_and_how_often_that_one_is_right_is_in_every_output(
+    run: Run, server: Server, short_film: Path, tmp_path: Path
+) -> None:
+    command = ("ask", short_film, *ASKED, "--model", "fake:x", "--report", tmp_path / "page.html")
+    said = "because it is the only one here; on films of one colour it is right on 41 of 100 questions (20 by luck)"
+    assert f"answered by fake:x, {said}, its spans overlap the true ones by 0.38" in run(*command).out
+    assert f"Answered by fake:x, {said}" in (tmp_path / "page.html").read_text()
+    answered_by = json.loads(run(*command, "--json").out)["answered_by"]
+    assert answered_by == {
+        "name": "fake:x",
+        "reason": "it is the only one here",
+        "record": {
+            "kind": "films of one colour", "questions": 81, "right": 0.41, "chance": 0.2, "span_iou": 0.38,
+        },
+    }  # fmt: skip
+
+
+def test_no_answer_is_printed_as_certain(run: Run, server: Server, short_film: Path) -> None:
+    done = run("ask", short_film, *ASKED, "--model", "fake:x")
+    assert done.out.splitlines()[:2] == ["→  Mia .  > 99.9%", "   Leo .  < 0.1% "]
+
+
+def test_an_answer_is_written_freely_where_the_answerer_can_and_refused_where_not(
+    run: Run, server: Server, short_film: Path
+) -> None:
+    question = ("ask", short_film, "--question", "Who is at the door ?")
+    done = run(*question, "--model", "fake:free")
+    assert done.out.splitlines()[0].split("  ")[:2] == ["→", "<b>A man</b> - who else?"]
+    assert "written freely" in done.out
+    assert "%" not in done.out
+    assert "it was never measured on films of this kind" in done.out
+    answer = json.loads(run(*question, "--model", "fake:free", "--json").out)
+    assert (answer["answers"], answer["probabilities"]) == (["<b>A man</b> - who else?"], [None])
+    assert run(*question, "--model", "fake:x").refused("0 candidate answers given; give two or more")
+
+
+@pytest.mark.slow
+def test_asking_imports_no_library_that_is_slow_to_start(short_film: Path, tmp_path: Path) -> None:
+    program = (
+        "import sys; sys.argv[0] = 'stage'\n"
+        "from stage.commands import main\n"
+        "try: main()\n"
+        "except SystemExit as ended: assert not ended.code\n"
+        "slow = {'transformers', 'sklearn', 'lightning', 'pytorch_lightning', 'pandas', 'scipy', 'matplotlib'}\n"
+        "assert not slow & set(sys.modules), slow & set(sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, "ask", short_film, *ASKED, "--model", "sitcom"],
+        capture_output=True, text=True, check=False, env={**os.environ, "STAGE_CACHE": str(tmp_path)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr

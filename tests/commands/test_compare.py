@@ -16,6 +16,7 @@ from stage.annotation.questions import read_questions
 from stage.experiments.jobs import scheduler
 from stage.experiments.jobs.scheduler import Failure
 from stage.lock import locked
+from stage.page.answered_by import UNMEASURED
 from stage.page.render import EVIDENCE_PAGE
 from stage.sitcom import episodes
 
@@ -204,7 +205,8 @@ def test_the_demo_counts_its_right_answers_and_shows_them_on_a_page(
         assert rest.startswith(f"{verdict}; shown ")
         right += verdict == "right"
     verb = "is" if right == 1 else "are"
-    assert lines[6:] == ["", f"{right} of 3 answers {verb} right. Evidence page:", str(out / "evidence.html")]
+    assert lines[6:8] == ["", f"answered by {sitcom_model}; {UNMEASURED}"]
+    assert lines[8:] == ["", f"{right} of 3 answers {verb} right. Evidence page:", str(out / "evidence.html")]
     assert EVIDENCE_PAGE.matches(out / "evidence.html")
     page = (out / "evidence.html").read_text("utf-8")
     assert page.count('<section class="answers">') == 3

@@ -73,7 +73,6 @@ def test_success_and_a_negative_result(run: Run, tmp_path: Path, monkeypatch: py
         ("nope", "stage: no such command 'nope'; see `stage --help`"),
         ("data nope", "stage data: no such command 'nope'; see `stage data --help`"),
         ("train", "stage train: missing argument 'CONFIG'; see `stage train --help`"),
-        ("ask f.mp4 --answer a", "stage ask: missing option '--question'; see `stage ask --help`"),
         ("train a.yaml --frob", "stage train: no such option: --frob; see `stage train --help`"),
         ("train a.yaml b.yaml", "stage train: got unexpected extra argument(s) (b.yaml); see"),
         ("sitcom x --episodes 0", "stage sitcom: invalid value for '--episodes': "),

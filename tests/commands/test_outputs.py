@@ -20,7 +20,7 @@ from stage.annotation.vocabulary import VOCABULARY_FILE, build_vocabulary, write
 from stage.collecting.task import TASK_PAGE, Task, render_task
 from stage.errors import InputError
 from stage.inference import model_folder
-from stage.inference.ask import Answerer
+from stage.inference.answerer import Answerer
 from stage.page.render import EVIDENCE_PAGE, render, write_page
 
 ASKED = ("--question", "Who is it ?", "--answer", "Mia .", "--answer", "Leo .")

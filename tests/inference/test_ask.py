@@ -13,13 +13,15 @@ import torch
 from stage.data.examples import collate
 from stage.data.layouts import open_questions
 from stage.errors import InputError
-from stage.inference.ask import Answerer, OpenFilm, tokenise_question
+from stage.inference.answerer import Answerer
+from stage.inference.asked import tokenise_question
 from stage.inference.model_folder import load_model, save_model
+from stage.inference.trained import TrainedFilm
 from stage.model.build import build_model
 from stage.model.stage import Stage
 
 
-def test_an_answer_comes_with_all_its_evidence(sitcom_film: OpenFilm) -> None:
+def test_an_answer_comes_with_all_its_evidence(sitcom_film: TrainedFilm) -> None:
     evidence = sitcom_film.ask(
         "What is Mia holding when Leo talks about the exam ?", ["The mug .", "The guitar .", "A hat ."]
     )
@@ -42,7 +44,7 @@ def test_an_answer_comes_with_all_its_evidence(sitcom_film: OpenFilm) -> None:
 
 
 def test_asking_agrees_with_predicting_the_data_set(
-    sitcom_data: Path, sitcom_model: Path, sitcom_film: OpenFilm
+    sitcom_data: Path, sitcom_model: Path, sitcom_film: TrainedFilm
 ) -> None:
     model = load_model(sitcom_model)
     questions = open_questions(sitcom_data, model.limits).with_projections(model.projections)
@@ -58,7 +60,7 @@ def test_asking_agrees_with_predicting_the_data_set(
 
 
 def test_a_film_is_encoded_once(
-    sitcom_film: OpenFilm, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    sitcom_film: TrainedFilm, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     first = sitcom_film.answerer.open(sitcom_film.film.path, cache=tmp_path)
     monkeypatch.setattr(type(sitcom_film.answerer.detector), "detect", None)
@@ -89,13 +91,13 @@ def test_a_damaged_cache_is_recomputed(short_film: Path, sitcom_model: Path, tmp
 
 
 def test_a_model_made_for_other_features_is_refused(
-    sitcom_data: Path, sitcom_model: Path, tmp_path: Path
+    short_film: Path, sitcom_model: Path, tmp_path: Path
 ) -> None:
     model = load_model(sitcom_model)
     other = replace(model, features=model.features.model_copy(update={"regions": "stage@000000000000"}))
     save_model(other, tmp_path / "other")
     with pytest.raises(InputError, match="stage@000000000000"):
-        Answerer.from_pretrained(tmp_path / "other")
+        Answerer.from_pretrained(tmp_path / "other").open(short_film)
 
 
 def test_a_model_of_released_features_is_not_asked_about_films(
@@ -107,7 +109,7 @@ def test_a_model_of_released_features_is_not_asked_about_films(
     )
     save_model(replace(model, features=recipe), tmp_path / "imported")
     with pytest.raises(InputError, match=r"authors' release.*stage predict"):
-        Answerer.from_pretrained(tmp_path / "imported")
+        Answerer.from_pretrained(tmp_path / "imported").open(short_film)
 
 
 @pytest.mark.parametrize(
@@ -119,13 +121,13 @@ def test_answers_are_a_list_of_texts(answers: Any, reason: str) -> None:
         tokenise_question("Who is it ?", answers)
 
 
-def test_an_open_film_is_described_in_one_line(sitcom_film: OpenFilm) -> None:
-    assert repr(sitcom_film).startswith("OpenFilm(")
+def test_an_open_film_is_described_in_one_line(sitcom_film: TrainedFilm) -> None:
+    assert repr(sitcom_film).startswith("TrainedFilm(")
     assert repr(sitcom_film).endswith(" sentences)")
     assert len(repr(sitcom_film)) < 300
 
 
-def test_frames_outside_the_film_are_named(sitcom_film: OpenFilm) -> None:
+def test_frames_outside_the_film_are_named(sitcom_film: TrainedFilm) -> None:
     count = sitcom_film.film.frame_count
     assert list(sitcom_film.pictures([count, 1], longest_side=32)) == [1, count]
     with pytest.raises(
@@ -134,7 +136,7 @@ def test_frames_outside_the_film_are_named(sitcom_film: OpenFilm) -> None:
         sitcom_film.pictures([0, 1, count + 1])
 
 
-def test_the_model_s_own_attention_scale_is_shown(sitcom_film: OpenFilm) -> None:
+def test_the_model_s_own_attention_scale_is_shown(sitcom_film: TrainedFilm) -> None:
     """The same weights with a smaller scale attend to all words nearly alike."""
     trained = sitcom_film.answerer.model
     assert isinstance(trained.model, Stage)
@@ -150,7 +152,7 @@ def test_the_model_s_own_attention_scale_is_shown(sitcom_film: OpenFilm) -> None
     assert max(max(a.weights) for said in sharp for a in said) > 0.2
 
 
-def test_a_model_of_visual_concepts_is_asked_with_a_note(sitcom_film: OpenFilm) -> None:
+def test_a_model_of_visual_concepts_is_asked_with_a_note(sitcom_film: TrainedFilm) -> None:
     """Their name doesn't say which detector they come from, and a film has those of the packaged one."""
     answerer = sitcom_film.answerer
     assert answerer.notes == ()

@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stage.annotation.labels import frames_of_question, span_in_seconds
-from stage.commands.ask import _print_evidence
+from stage.commands.asking.printing import print_evidence
 from stage.data.examples import Example
-from stage.inference.evidence import attended_sentences, clamp_spans, make_evidence, to_json
+from stage.inference.evidence import attended_sentences, clamp_spans, make_evidence
+from stage.inference.evidence_json import to_json
 from stage.model.outputs import BatchPrediction, ModelOutput
 from stage.model.span import SpanLogits, Spans
 from stage.page.views import question_view
@@ -101,7 +102,7 @@ def test_the_frames_of_the_span_are_those_that_the_model_chose(
 def test_the_box_that_is_printed_is_from_the_span_that_is_printed(
     count: int, end: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _print_evidence(evidence_of(Clip("clip", count), 1, 0, end))
+    print_evidence(evidence_of(Clip("clip", count), 1, 0, end))
     box = re.search(r"mug: box .* at ([\d.]+) s", capsys.readouterr().out)
     assert box is not None
     assert float(box[1]) == pytest.approx([1, 7][end] / 3, abs=0.05)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from samples.page import evidence, parsed, percents, with_truth
@@ -18,6 +20,23 @@ def test_the_predicted_and_the_true_span_are_where_they_are_in_the_clip() -> Non
     line = page.one("svg", "timeline").one("g", "true").all("line")[0]
     assert percents(line, "x1", "x2") == [37.5, 75.0]
     assert page.one("p", "truth").text == "True span 3.0 to 6.0 s, IoU 0.75"
+
+
+def test_curves_are_left_out_if_the_answerer_gives_no_probabilities_of_start_and_end() -> None:
+    e = with_truth(evidence())
+    assert parsed(e).one("section", "when").one("h3").text == "When: start and end probability"
+    whole = replace(
+        e, moments=tuple(replace(m, start_probability=0.0, end_probability=0.0) for m in e.moments)
+    )
+    section = parsed(whole).one("section", "when")
+    assert section.one("h3").text == "When"
+    assert not section.all("path")
+    assert not section.all(name="sketch")
+    drawing = section.one("svg", "timeline")
+    assert "probability" not in drawing.attributes["aria-label"]
+    assert percents(drawing.one("rect", "predicted"), "x", "width") == pytest.approx([29.17, 50.0], abs=0.01)
+    assert drawing.one("g", "true")
+    assert len(drawing.all("g", "tick")) > 2
 
 
 def test_the_frames_of_the_span_are_highlighted_and_those_of_the_true_span_underlined() -> None:

@@ -15,6 +15,7 @@ from transformers import BertModel, RobertaConfig, RobertaModel
 from samples.bert import write_bert
 from stage.errors import InputError
 from stage.features.registry import load_text_encoder
+from stage.features.text.minilm_asset import ASSETS, WEIGHTS
 from stage.training.text_encoder import Pairs, PreTraining, finetune, load_bert, sentence_pairs
 from stage.types import Clip, Question, Sentence
 
@@ -159,3 +160,14 @@ def test_only_a_bert_is_fine_tuned(bert: Path, tmp_path: Path) -> None:
     RobertaModel(RobertaConfig(vocab_size=30, **sizes)).save_pretrained(folder)
     with pytest.raises(InputError, match="is of the kind roberta, not bert"):
         load_bert(str(folder))
+
+
+@pytest.mark.slow
+def test_the_packaged_encoder_is_fine_tuned_from_its_packaged_weights() -> None:
+    for name in ("minilm", "minilm@53aa51172d14"):
+        model, tokenizer = load_bert(name)
+        assert model.config.num_hidden_layers == 6
+        assert tokenizer.model_max_length == 512
+        assert tokenizer.tokenize("Holding!") == ["holding", "!"]
+        rows = load_file(ASSETS / WEIGHTS)["embeddings.word_embeddings.weight"]
+        assert torch.equal(model.bert.embeddings.word_embeddings.weight, rows.float())

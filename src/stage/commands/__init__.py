@@ -17,7 +17,7 @@ from stage.runtime.allocator import keep_freed_memory
 from stage.terminal import echo
 
 PANELS = {
-    "Ask about films": ("ask", "demo"),
+    "Ask about films": ("ask", "find", "subtitles", "demo"),
     "Data": ("data", "features", "collect", "sitcom"),
     "Train": ("train", "finetune-text", "export", "import"),
     "Predict and evaluate": ("predict", "evaluate", "compare", "errors", "tables"),
@@ -47,8 +47,12 @@ UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # typer doesn't exp
 DISTRIBUTION = "stage-vqa"
 
 
-def program() -> typer.Typer:
-    """The application with all commands. Their modules are light: a command imports what it needs when it runs."""
+def program(asked: str = "") -> typer.Typer:
+    """The application with all commands, or with the one that is asked for, so that no other module is imported.
+
+    Their modules are light: a command imports what it needs when it runs. asked: any word; if it is no command, all
+    are there.
+    """
     app = typer.Typer(
         help="Grounded video question answering: the answer, when it is shown, and where.",
         no_args_is_help=True,
@@ -56,8 +60,9 @@ def program() -> typer.Typer:
         add_completion=False,
     )
     app.callback()(_options)
+    wanted = (asked,) if asked in COMMANDS else COMMANDS
     for panel, names in PANELS.items():
-        for name in names:
+        for name in filter(wanted.__contains__, names):
             file = name.replace("-", "_") + "_" * iskeyword(name)
             module = import_module(f"stage.commands.{file}")
             if group := getattr(module, "app", None):
@@ -78,7 +83,7 @@ def main() -> None:
             stream.reconfigure(errors="replace")  # for characters that the terminal's encoding lacks
     try:
         # Not as a standalone program, in which typer would print errors in boxes of several lines.
-        code = program()(prog_name="stage", standalone_mode=False)
+        code = program(*sys.argv[1:2])(prog_name="stage", standalone_mode=False)
     except InputError as error:
         _exit_with(str(error))
     except UsageError as error:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from stage.commands import Overwrite
+from stage.commands.asking.options import Detector, ImageText, Model
 from stage.terminal import echo
+
+if TYPE_CHECKING:
+    from stage.types import Evidence, Image
 
 DEMO_SEED = 77
 """Draws episodes that are in no published split."""
@@ -20,7 +25,9 @@ def demo(
     ] = Path("demo"),
     episodes: Annotated[int, typer.Option(min=1, help="Episodes to draw.")] = 2,
     questions: Annotated[int, typer.Option(min=1, help="Questions per episode.")] = 4,
-    model: Annotated[str, typer.Option(help="A model folder, or the name of a packaged model.")] = "sitcom",
+    model: Model = "sitcom",
+    detector: Detector = None,
+    image_text: ImageText = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Draw sitcom episodes and answer questions about them.
@@ -30,9 +37,10 @@ def demo(
     """
     from stage.annotation.questions import read_questions
     from stage.commands.progress import progress_bar
-    from stage.inference.ask import Answerer
+    from stage.inference.answerer import Answerer
     from stage.io import check_output
     from stage.page import frames_to_show, render, write_page
+    from stage.page.answered_by import who_answered
     from stage.page.render import EVIDENCE_PAGE
     from stage.runtime.hardware import usable_cores
     from stage.sitcom.episodes import write_sitcom
@@ -40,11 +48,11 @@ def demo(
 
     page = out / "evidence.html"
     check_output(page, EVIDENCE_PAGE, overwrite=overwrite)
-    answerer = Answerer.from_pretrained(model)
+    answerer = Answerer.from_pretrained(model, detector=detector, image_text=image_text)
     with progress_bar("Drawing episodes") as progress:
         write_sitcom(out, "test", episodes, DEMO_SEED, usable_cores(), progress=progress)
     all_questions = read_questions(out / "questions.json")
-    entries = []
+    entries: list[tuple[Evidence, Mapping[int, Image]]] = []
     correct = 0
     for clip in dict.fromkeys(question.clip for question in all_questions):
         episode = out / "episodes" / clip
@@ -61,6 +69,8 @@ def demo(
                 f"{clip}: {question.text}\n  {evidence.answer}  ({verdict}; shown {start:.1f} to {end:.1f} s)"
             )
     write_page(page, render(entries, title="Questions about unseen episodes"))
+    for by in dict.fromkeys(evidence.answered_by for evidence, _ in entries if evidence.answered_by):
+        echo(f"\n{who_answered(by)}")
     answers = counted(len(entries), "answer")
     echo(
         f"\n{correct} of {answers} {'is' if correct == 1 else 'are'} right. Evidence page:\n{page.resolve()}"

@@ -11,11 +11,13 @@ import typer
 from rich.table import Table
 
 from stage.commands import Overwrite
+from stage.commands.asking.options import Detector, ImageText
 from stage.terminal import PlainConsole, echo
 
 if TYPE_CHECKING:
     from stage.annotation.predictions import PredictionTable
     from stage.experiments.error_analysis import AnalysedAnswer, Outcome
+    from stage.inference.answerer import Answerer
     from stage.types import Question
 
 
@@ -41,8 +43,13 @@ def errors(
         Path | None, typer.Option(help="A data folder with films: also write evidence pages of the examples.")
     ] = None,
     model: Annotated[
-        str, typer.Option(help="The model that made the predictions, for the evidence pages.")
+        str,
+        typer.Option(
+            help="Who made the predictions, for the evidence pages, as for `stage predict --model`."
+        ),
     ] = "sitcom",
+    detector: Detector = None,
+    image_text: ImageText = None,
     all_questions: Annotated[
         bool, typer.Option("--all", help="Count questions without a prediction as wrong.")
     ] = False,
@@ -91,7 +98,10 @@ def errors(
     if out:
         echo(f"{out / 'errors.json'}: every question with its outcome")
     if out and data:
-        _write_pages(selected, data, model, out)
+        from stage.inference.answerer import Answerer
+
+        answerer = Answerer.from_pretrained(model, detector=detector, image_text=image_text)
+        _write_pages(selected, data, answerer, out)
 
 
 def _notes(table: PredictionTable, questions: Sequence[Question], all_questions: bool) -> Iterator[str]:
@@ -144,12 +154,12 @@ def _print_examples(outcome: Outcome, answers: Sequence[AnalysedAnswer], console
 
 
 def _write_pages(
-    selected: Mapping[Outcome, Sequence[AnalysedAnswer]], data: Path, model: str, out: Path
+    selected: Mapping[Outcome, Sequence[AnalysedAnswer]], data: Path, answerer: Answerer, out: Path
 ) -> None:
     from stage.commands.progress import progress_bar
     from stage.experiments.error_pages import write_pages
 
     with progress_bar("Processing films") as progress:
-        paths, notes = write_pages(selected, data, model, out, progress)
+        paths, notes = write_pages(selected, data, answerer, out, progress)
     for line in [*notes, *(f"evidence page: {path}" for path in paths)]:
         echo(line)

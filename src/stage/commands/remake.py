@@ -6,7 +6,7 @@ import json
 import shutil
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -45,7 +45,8 @@ def remake(
     from stage.errors import InputError
     from stage.features.regions.packaged import ASSETS, WEIGHTS
     from stage.inference.model_folder import CARD, PACKAGED
-    from stage.io import write_text, writing_folder
+    from stage.inference.track_record import RECORDS
+    from stage.io import write_json, write_text, writing_folder
     from stage.runtime.hardware import usable_cores
     from stage.sitcom.benchmark.splits import SEED, SPLITS, VERSION, publish
     from stage.sitcom.episodes import write_sitcom
@@ -78,8 +79,38 @@ def remake(
             write_text(card, _card(name, VARIANTS[name], config.training.seed, time.monotonic() - start))
     compare(data / "test", [str(runs / name / "model") for name in VARIANTS], runs / "scores.json")
     _add_scores(runs)
+    records = _records(runs / "full" / "model", runs / "scores.json", data)
     with writing_folder(PACKAGED / "sitcom") as partial:
         shutil.copytree(runs / "full" / "model", partial, dirs_exist_ok=True)
+        write_json(partial / RECORDS, records)
+
+
+def _records(model: Path, scores: Path, data: Path) -> dict[str, Any]:
+    """The model's track record: its test scores, and the temperature that fits the validation split.
+
+    How it does on other films is measured apart, and kept as it is.
+    """
+    from stage.data.layouts import open_questions
+    from stage.inference.model_folder import PACKAGED, load_model
+    from stage.inference.score import predict_all
+    from stage.inference.track_record import Records, StoredRecord, fitted_temperature, read_records
+
+    trained, of_test = load_model(model), json.loads(scores.read_text("utf-8"))[str(model)]
+    questions = open_questions(data / "val", trained.limits)
+    answers = {question.qid: question.answer_index for question in questions.questions}
+    predictions = [p for p in predict_all(trained, questions) if answers[p.qid] is not None]
+    own = StoredRecord(
+        kind="drawn episodes of the sitcom",
+        questions=len(open_questions(data / "test", trained.limits)),
+        right=of_test["qa_accuracy"],
+        chance=1 / len(questions.questions[0].answers),
+        span_iou=of_test["temporal_miou"],
+        temperature=fitted_temperature(
+            [p.probabilities for p in predictions], [answers[p.qid] or 0 for p in predictions]
+        ),
+    )
+    before = read_records(PACKAGED / "sitcom")
+    return Records(own=own, other=before.other if before else None).model_dump()
 
 
 def _add_scores(runs: Path) -> None:

@@ -11,7 +11,7 @@ from stage.errors import InputError
 from stage.experiments.error_analysis import AnalysedAnswer, Outcome
 from stage.features.films import films_in
 from stage.geometry import span_overlap
-from stage.inference.ask import Answerer
+from stage.inference.answerer import Answerer
 from stage.metrics.answers import ANSWER_SPAN_IOU
 from stage.page import frames_to_show, render, write_page
 from stage.types import Evidence, Image, Progress
@@ -22,20 +22,19 @@ Entry = tuple[Evidence, Mapping[int, Image]]
 def write_pages(
     examples: Mapping[Outcome, Sequence[AnalysedAnswer]],
     data: Path,
-    model: str,
+    answerer: Answerer,
     out: Path,
     progress: Progress,
 ) -> tuple[list[Path], list[str]]:
     """Write a page per outcome that has examples, OUT/OUTCOME.html.
 
-    The model is asked again: about the films in DATA/episodes, with the subtitle files next to them. Returns the
+    The answerer is asked again: about the films in DATA/episodes, with the subtitle files next to them. Returns the
     pages' paths, and notes on answers that differ from the prediction file. Raises InputError if a film is missing.
     """
     films, subtitles = films_in(data / EPISODES), subtitle_files(data / EPISODES)
     answers = [answer for of_outcome in examples.values() for answer in of_outcome]
     if absent := sorted({answer.question.clip for answer in answers} - films.keys()):
         raise InputError(f"{data / EPISODES}: has no film of clip {absent[0]}, which has examples")
-    answerer = Answerer.from_pretrained(model)
     entries: dict[int, Entry] = {}
     clips = list(dict.fromkeys(answer.question.clip for answer in answers))
     for done, clip in enumerate(clips):

@@ -4,9 +4,10 @@ A model in a file is named PATH@WEIGHTS, one in a folder PATH@WEIGHTS-SETTINGS: 
 resolved, and the first 12 hexadecimal digits of the SHA-256 of its weights and of its settings, which are what else
 decides about features: configuration, tokenizer, preparation of images. So every spelling of a path gives the same
 name. The digests identify the features and the path says where to find the model: two names with the same digests are
-names of the same model, also if its folder has moved. Older versions stored relative paths, and of folders the digest
-of the weights alone: such a name stands for every model with these weights. Other names (of the hub, of the
-authors' features) are compared as they are.
+names of the same model, also if its folder has moved. An ONNX file is named onnx:PATH@WEIGHTS-SETTINGS, or
+onnx:PATH:LABELS@WEIGHTS-SETTINGS if the file of its labels was named, too. Older versions stored relative paths, and
+of folders the digest of the weights alone: such a name stands for every model with these weights. Other names (of the
+hub, of the authors' features) are compared as they are.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ PACKAGED_BERT, PACKAGED_GLOVE = "minilm", "glove"
 PACKAGED_GLOVE_NAME = f"{PACKAGED_GLOVE}@6B-50d"
 PACKAGED_DETECTOR = "stage"
 VISUAL_CONCEPTS = "concepts:"
-"""Prefix of the names of visual concepts; the name of their text encoder follows."""
+"""Prefix of the names of visual concepts; the name of their text encoder follows. A spec may go on with "+" and that
+of a detector; their name, by which models are compared, never does."""
+ONNX = "onnx:"
+"""Prefix of the names of detectors in ONNX files."""
 RELEASED_TEXT, RELEASED_REGIONS = "tvqa-release/text", "tvqa-release/regions"
 """The authors' released features. They exist as files only and can't be computed from a film."""
 DIGESTS = re.compile(r"@([0-9a-f]{12})(?:-([0-9a-f]{12}))?$")
@@ -26,7 +30,27 @@ DIGESTS = re.compile(r"@([0-9a-f]{12})(?:-([0-9a-f]{12}))?$")
 
 def name_of_file(path: Path, weights: str, settings: str = "") -> str:
     """The name of the model in a file or folder. weights, settings: their SHA-256, in hexadecimal."""
-    return f"{path.resolve()}@{weights[:12]}{f'-{settings[:12]}' if settings else ''}"
+    return with_digests(str(path.resolve()), weights, settings)
+
+
+def with_digests(source: str, weights: str, settings: str = "") -> str:
+    """A name from what the model is loaded from and the SHA-256 of its weights and settings, in hexadecimal."""
+    return f"{source}@{weights[:12]}{f'-{settings[:12]}' if settings else ''}"
+
+
+def concept_parts(spec: str) -> tuple[str, str]:
+    """The text encoder and the detector in a spec of visual concepts; the detector is empty if none is named.
+
+    At the first "+" behind a text encoder that exists, since paths may contain that sign.
+    """
+    text = spec.removeprefix(VISUAL_CONCEPTS)
+    cuts = [i for i, sign in enumerate(text) if sign == "+"]
+    if not cuts or Path(without_digest(text)).exists():
+        return text, ""
+    known = (PACKAGED_BERT, PACKAGED_GLOVE)
+    exists = (i for i in cuts if (kind := without_digest(text[:i])) in known or Path(kind).exists())
+    cut = next(exists, cuts[0])
+    return text[:cut], text[cut + 1 :]
 
 
 def without_digest(name: str) -> str:

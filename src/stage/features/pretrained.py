@@ -7,14 +7,22 @@ import json
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError
 
 from stage.errors import InputError, first_line
+from stage.features.hub import downloaded, is_hub_name, out_of_reach
 from stage.features.names import name_of_file
-from stage.features.pretrained_files import CONFIG, WEIGHTS, check_files, no_larger_than_its_weights
+from stage.features.pretrained_files import (
+    CONFIG,
+    VOCABULARIES,
+    WEIGHTS,
+    check_files,
+    has_any,
+    no_larger_than_its_weights,
+)
 
 LOADING_ERRORS = (
     OSError, ValueError, LookupError, ImportError, RuntimeError, TypeError, AttributeError, SafetensorError,
@@ -68,6 +76,46 @@ def _settings(path: Path) -> bytes:
     return json.dumps(settings, sort_keys=True).encode()
 
 
+def is_folder(spec: str, what: str) -> bool:
+    """Whether a model is a folder; otherwise it is one of the hub. Raises InputError if it can be neither.
+
+    what: "image-text encoder", for the message.
+    """
+    if Path(spec).is_dir():
+        return True
+    if not is_hub_name(spec):
+        raise InputError(f"{spec}: no such {what}; give a model folder or a hub name (owner/name)")
+    return False
+
+
+class Source(NamedTuple):
+    """Where a model is read from."""
+
+    place: str
+    """A folder, or a name on the hub."""
+    local: bool
+    """Whether it is on this machine: only if not, the network is used."""
+
+    @classmethod
+    def of(cls, spec: str, what: str, needed: Sequence[Sequence[str]]) -> Source:
+        """That of a folder, or of a model of the hub: what was downloaded before, if it is complete, or the hub.
+
+        what: "image-text encoder", for messages. needed: groups of file names, at least one of each is part of a
+        whole model. Raises InputError if it is neither, or would have to be downloaded and the hub can't be reached.
+        """
+        if is_folder(spec, what):
+            return cls(spec, True)
+        folder = downloaded(spec)
+        if folder and all(has_any(str(folder), names, local=True) for names in needed):
+            return cls(str(folder), True)
+        if reason := out_of_reach(spec):
+            raise InputError(
+                f"{spec}: is not on this machine, and can't be downloaded ({reason}); check the name and the "
+                "network, or give a model folder"
+            )
+        return cls(spec, False)
+
+
 @contextmanager
 def loading(source: str, what: str, *, local: bool) -> Iterator[Any]:
     """Within, a model is loaded: its files are checked before, and whatever a library raises becomes one line.
@@ -77,7 +125,7 @@ def loading(source: str, what: str, *, local: bool) -> Iterator[Any]:
     """
     from transformers import AutoConfig
 
-    with one_line(f"{source}: no {what} could be loaded"), download_progress(local=local):
+    with one_line(f"{source}: no {what} could be loaded"), download_progress(local=local), without_warnings():
         check_files(source, local=local)
         with one_line(f"{source}: config.json describes no model that could be loaded"):
             config = AutoConfig.from_pretrained(source, local_files_only=local, trust_remote_code=False)
@@ -105,6 +153,10 @@ def load_tokenizer(source: str, *, local: bool) -> Any:
     """
     from transformers import AutoTokenizer
 
+    if not has_any(source, VOCABULARIES, local=local):
+        raise InputError(
+            f"{source}: has no tokenizer (no tokenizer.json and no vocabulary); get the whole model"
+        )
     with one_line(f"{source}: tokenizer.json and tokenizer_config.json give no tokenizer"):
         tokenizer = AutoTokenizer.from_pretrained(
             source, local_files_only=local, use_fast=True, trust_remote_code=False
@@ -129,30 +181,46 @@ def download_progress(*, local: bool) -> Iterator[None]:
             logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
-def load_weights(model_class: Any, source: str, *, local: bool, optional: Collection[str] = ()) -> Any:
-    """Load a model in float32 from safetensors, with every weight from its checkpoint. No code of it is run.
+@contextmanager
+def without_warnings() -> Iterator[None]:
+    """Silences what transformers says while it loads: of settings that nothing reads, of missing weights, advice.
 
-    transformers initialises missing weights randomly and ignores unexpected ones; here both are errors. Weights of
-    a head that this class of model doesn't have are ignored: that for masked words when only the encoder is loaded.
-
-    optional: names of modules whose weights may be missing. The checkpoint's precision doesn't matter: half
-    precision is converted to float32, so that CPU and GPU give the same features.
-
-    To be called within `loading`. Raises InputError if weights are missing, unexpected, of another shape or not
-    finite.
+    Missing weights are errors here, see `load_weights`.
     """
     from transformers.utils import logging
 
     verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # missing weights are reported below
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     try:
-        with no_larger_than_its_weights(source, local=local):
-            model, report = model_class.from_pretrained(
-                source, local_files_only=local, use_safetensors=True, dtype=torch.float32, output_loading_info=True,
-                ignore_mismatched_sizes=True, trust_remote_code=False,
-            )  # fmt: skip
+        yield
     finally:
         logging.set_verbosity(verbosity)
+
+
+def load_weights(
+    model_class: Any,
+    source: str,
+    *,
+    local: bool,
+    optional: Collection[str] = (),
+    dtype: torch.dtype = torch.float32,
+) -> Any:
+    """Load a model from safetensors, with every weight from its checkpoint. No code of it is run.
+
+    transformers initialises missing weights randomly and ignores unexpected ones; here both are errors. Weights of
+    a head that this class of model doesn't have are ignored: that for masked words when only the encoder is loaded.
+
+    optional: names of modules whose weights may be missing. dtype: that of the weights in memory. The checkpoint's
+    precision doesn't matter: half precision is converted to float32, so that CPU and GPU give the same features.
+
+    To be called within `loading`. Raises InputError if weights are missing, unexpected, of another shape or not
+    finite.
+    """
+    with no_larger_than_its_weights(source, local=local):
+        model, report = model_class.from_pretrained(
+            source, local_files_only=local, use_safetensors=True, dtype=dtype, output_loading_info=True,
+            ignore_mismatched_sizes=True, trust_remote_code=False,
+        )  # fmt: skip
     faults = _faults(model, report, optional)
     if faults:
         prefixed = any(key.startswith("module.") for key in report["unexpected_keys"])

@@ -6,7 +6,7 @@ Weights are read from .safetensors files alone, never from pickles, and no code 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -32,10 +32,18 @@ OTHERS = (
     "*.model",
 )
 """Patterns of the files that only tokenizers read."""
+TOKENIZER_FILES = ("tokenizer_config.json", *OTHERS)
+"""Patterns of the files that a tokenizer is read from."""
+VOCABULARIES = (TOKENIZER, "vocab.json", "vocab.txt", "spiece.model", "tokenizer.model")
+"""Files of which a tokenizer needs at least one: without any, some are made without a single word."""
+PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")
+"""Files that the preparation of images is read from."""
 LARGEST_SETTINGS, LARGEST_TOKENIZER, LARGEST_WEIGHTS = 8 << 20, 128 << 20, 32 << 30
 """Bytes of a file."""
 LARGEST_NUMBER, MOST_LABELS, LONGEST_SIDE = 10_000_000, 100_000, 4096
 """Of a whole number in config.json, the number of labels there, and sizes in pixels that images are resized to."""
+AREA_KEYS = frozenset(("merge_size",))
+"""Settings of preparations whose size is not a side in pixels but an area: the least and the most pixels."""
 MOST_GROWTH = 64
 """How many times longer a tokenizer may make a text before it splits it, by replacing its characters."""
 ROOM = 4
@@ -70,13 +78,23 @@ def check_files(source: str, *, local: bool) -> None:
         raise InputError(f"{folder / ADAPTER}: adapters are not read; merge it into the model, and save that")
     if (folder / CONFIG).exists():
         _check_config(folder / CONFIG)
-    for name in ("preprocessor_config.json", "processor_config.json"):
+    for name in PROCESSOR_FILES:
         if (folder / name).exists():
             _check_preparation(folder / name)
     for path in folder.glob(INDEX):
         _check_index(path)
     if (folder / TOKENIZER).exists():
         _check_growth(folder / TOKENIZER)
+
+
+def has_any(source: str, names: Iterable[str], *, local: bool) -> bool:
+    """Whether a model, in a folder or of the hub, has any of these files. OSError if the hub can't be reached."""
+    from transformers.utils.hub import cached_file
+
+    return any(
+        cached_file(source, name, local_files_only=local, _raise_exceptions_for_missing_entries=False)
+        for name in names
+    )
 
 
 def _check_file(path: Path, largest: int) -> None:
@@ -112,11 +130,13 @@ def _check_config(path: Path) -> None:
 
 
 def _check_preparation(path: Path) -> None:
-    for key, value in _values(_object(path), nested=True):
-        if "size" in key and isinstance(value, int | float) and not value <= LONGEST_SIDE:
+    values = list(_values(_object(path), nested=True))
+    areas = any(key.split(".")[-1] in AREA_KEYS for key, _ in values)
+    for key, value in values:
+        most = LONGEST_SIDE**2 if areas and key.split(".")[-1].endswith("_edge") else LONGEST_SIDE
+        if "size" in key and isinstance(value, int | float) and not value <= most:
             raise InputError(
-                f"{path}: {key} is {_shown(value)}, and images are prepared in at most {LONGEST_SIDE} pixels; "
-                "correct it"
+                f"{path}: {key} is {_shown(value)}, and images are prepared in at most {most} pixels; correct it"
             )
 
 

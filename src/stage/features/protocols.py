@@ -1,4 +1,4 @@
-"""Interfaces of text encoders, region detectors and feature sources."""
+"""Interfaces of text encoders, detectors, image-text encoders and feature sources."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 
 from stage.errors import InputError
 from stage.features.names import current_name, identity_of, same_model
-from stage.types import Array, Clip, Image, Question, Regions
+from stage.types import Array, Box, Clip, Image, Question, Regions
 
 REGIONS_PER_FRAME = 20
 """The best regions of a frame, which are kept (Sec. 4.2)."""
@@ -45,6 +45,58 @@ class RegionDetector(Protocol):
 
     def detect(self, images: Sequence[Image]) -> list[Regions]:
         """The best regions of each image, at least one, best first; boxes in pixels of that image."""
+
+
+class PhraseDetector(Protocol):
+    """Finds in images what free text names: an open-vocabulary detector."""
+
+    @property
+    def name(self) -> str:
+        """Identifies the boxes, see `stage.features.names`. `load_phrase_detector` accepts it."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Messages to the user about the phrases so far, such as one that was too long and was shortened."""
+
+    def find(self, images: Sequence[Image], phrases: Sequence[str]) -> list[list[tuple[Box, ...]]]:
+        """For each image and each phrase the boxes found, best first; there may be none.
+
+        Boxes are in pixels of that image, with the phrase as label and a score in [0, 1]. What is found for a phrase
+        doesn't depend on the other phrases. Scores of different detectors can't be compared.
+        """
+
+
+class ImageTextEncoder(Protocol):
+    """Encodes images and texts as vectors of one space, in which a text is near the images that it describes."""
+
+    @property
+    def name(self) -> str:
+        """Identifies the vectors, see `stage.features.names`. `load_image_text_encoder` accepts it."""
+
+    @property
+    def dim(self) -> int:
+        """Size of a vector."""
+
+    @property
+    def logit_scale(self) -> float:
+        """What the cosine of an image and a text is multiplied with, as learned in training; larger than 0."""
+
+    @property
+    def logit_bias(self) -> float | None:
+        """What is added then, where each pair is judged by itself with a sigmoid (SigLIP).
+
+        None where the texts of an image are compared with one another by a softmax (CLIP).
+        """
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Messages to the user about the texts so far, such as one that was too long and was cut."""
+
+    def images(self, images: Sequence[Image]) -> Array:
+        """(images, dim), each row of unit length. Images may be of any sizes."""
+
+    def texts(self, texts: Sequence[str]) -> Array:
+        """(texts, dim), each row of unit length."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,9 @@
-"""The evidence for an answer, and its JSON form."""
+"""The evidence for the answer of a trained model: grounding and attention in each frame"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -13,74 +12,7 @@ from stage.annotation.vocabulary import normalise_word
 from stage.data.examples import Example
 from stage.inference.predict import grounded_words, make_predictions
 from stage.model.outputs import BatchPrediction
-from stage.types import (
-    FRAMES_PER_SECOND,
-    Array,
-    AttendedSentence,
-    Clip,
-    Evidence,
-    Moment,
-    Prediction,
-    WordBoxes,
-)
-
-
-def to_json(evidence: Evidence) -> dict[str, Any]:
-    """The evidence as plain values for a JSON file. Times in seconds, boxes [left, top, right, bottom] in pixels."""
-    question, prediction = evidence.question, evidence.prediction
-    return {
-        "question": question.text,
-        "answers": list(question.answers),
-        "answer": evidence.answer,
-        "answer_index": prediction.answer_index,
-        "probabilities": list(prediction.probabilities),
-        "span": list(prediction.span),
-        "spans": [list(span) for span in prediction.spans],
-        "concepts": list(evidence.concepts),
-        "boxes": [box for moment in evidence.moments for box in _boxes(moment)],
-        "moments": [_moment(moment) for moment in evidence.moments],
-        "clip": {
-            "name": evidence.clip.name,
-            "duration": evidence.clip.duration,
-            "width": evidence.clip.width,
-            "height": evidence.clip.height,
-        },
-        "notes": list(evidence.notes),
-    }
-
-
-def _boxes(moment: Moment) -> list[dict[str, Any]]:
-    return [
-        {
-            "word": words.word,
-            "frame": words.frame,
-            "time": words.frame / FRAMES_PER_SECOND,
-            "in_span": moment.in_span,
-            "box": list(box.corners),
-            "score": box.score,
-        }
-        for words in moment.grounding
-        for box in words.boxes
-    ]
-
-
-def _moment(moment: Moment) -> dict[str, Any]:
-    return {
-        "frame": moment.frame,
-        "time": moment.time,
-        "in_span": moment.in_span,
-        "start_probability": moment.start_probability,
-        "end_probability": moment.end_probability,
-        "subtitles": [
-            {
-                "start": attended.sentence.start,
-                "end": attended.sentence.end,
-                "words": attended.sentence.words,
-                "attention": list(attended.weights),
-            }
-            for attended in moment.sentences
-        ],
-    }
+from stage.types import Array, AttendedSentence, Clip, Evidence, Moment, Prediction, WordBoxes
 
 
 def make_evidence(

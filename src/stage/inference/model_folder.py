@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from stage.data.examples import Limits
 from stage.errors import InputError
 from stage.features.names import PACKAGED_BERT, PACKAGED_DETECTOR, same_model
 from stage.features.projection import Projections
+from stage.inference.names import KINDS, PLACES
+from stage.inference.track_record import RECORDS, Records, read_records
 from stage.io import check_writable_folder, read_json, restored, write_bytes, write_text, writing_folder
 from stage.model.baselines.longest import Longest
 from stage.model.build import TrainableConfig, VideoQASystem, build_model
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
     from stage.features.protocols import FeatureAttributes
 
 CONFIG, WEIGHTS, CARD = "config.json", "weights.safetensors", "card.md"
-MODEL_FILES = {CONFIG, WEIGHTS, CARD, GROUNDING, SCORING}
+MODEL_FILES = {CONFIG, WEIGHTS, CARD, RECORDS, GROUNDING, SCORING}
 RUN_MODEL = "model"
 """The model folder in the folder of a run."""
 PACKAGED = Path(__file__).parents[1] / "assets" / "models"
@@ -77,6 +80,10 @@ class TrainedModel:
     name: str = ""
     notes: tuple[str, ...] = ()
     """Messages to the user about which model this is."""
+    records: Records | None = None
+    """How often it was right; None if that is unknown, as of models that users train."""
+    digest: str = ""
+    """Of its files, by which models of the same name differ; empty if it was not read from a folder."""
 
     @property
     def attention_scale(self) -> float:
@@ -216,8 +223,26 @@ def load_model(spec: str | Path) -> TrainedModel:
     if broken := [name for name, value in tensors.items() if not value.isfinite().all()]:
         raise InputError(f"{folder}: its weights {broken[0]} are not finite; train the model again")
     return TrainedModel(
-        system.eval(), stored.features, projections, stored.concepts, stored.limits, name=name, notes=notes
+        system.eval(),
+        stored.features,
+        projections,
+        stored.concepts,
+        stored.limits,
+        name=name,
+        notes=notes,
+        records=read_records(folder),
+        digest=_digest(folder),
     )
+
+
+def _digest(folder: Path) -> str:
+    """Of the files of a model that decide about its answers."""
+    digest = hashlib.sha256()
+    for name in sorted(MODEL_FILES - {CARD}):
+        if (folder / name).is_file():
+            content = (folder / name).read_bytes()
+            digest.update(f"{name} {len(content)}\n".encode() + content)
+    return digest.hexdigest()[:16]
 
 
 def _ambiguity_notes(name: str) -> tuple[str, ...]:
@@ -245,7 +270,11 @@ def _no_model(spec: str | Path) -> str:
         return f"{spec}: is a file of a model; give its folder, {given.parent}"
     what = f"is no model folder (it has no {CONFIG})" if given.is_dir() else "no such model"
     known = ", ".join(_packaged_names())
-    return f"{spec}: {what}; give a model folder or the name of a packaged model ({known})"
+    others = ", ".join(kind + PLACES.get(kind, "") for kind in KINDS)
+    return (
+        f"{spec}: {what}; give a model folder or the name of a packaged model ({known}); films are also answered by "
+        f"{others}"
+    )
 
 
 def _load_system(

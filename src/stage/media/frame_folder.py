@@ -14,15 +14,17 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
-import PIL.Image
 
 from stage.errors import InputError
 from stage.media.limits import MOST_PIXELS, check_bytes, check_duration, check_size
 from stage.types import FRAMES_PER_SECOND, MODEL_STRIDE, Image
 from stage.wording import counted
+
+if TYPE_CHECKING:
+    import PIL.Image
 
 UNREADABLE = (
     OSError,
@@ -134,6 +136,8 @@ def _advice(folder: Path, files: Sequence[Path]) -> str:
 
 
 def _read(path: Path, size: tuple[int, int]) -> Image:
+    import cv2
+
     try:
         check_bytes(path, MOST_BYTES)
         raw = np.fromfile(path, np.uint8)
@@ -154,6 +158,8 @@ def _read(path: Path, size: tuple[int, int]) -> Image:
 
 def _opened(file: Path | io.BytesIO, path: Path) -> PIL.Image.Image:
     """An image whose header alone is read. Raises what UNREADABLE lists, and InputError if it is too large."""
+    import PIL.Image
+
     try:
         with warnings.catch_warnings(action="error", category=PIL.Image.DecompressionBombWarning):
             image = PIL.Image.open(file)

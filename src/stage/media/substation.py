@@ -7,9 +7,6 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 
-import pysubs2
-from pysubs2.formats.substation import EVENT_FIELDS
-
 from stage.media.cues import Cue, Findings
 
 LONGEST_LINE = 50_000
@@ -22,6 +19,9 @@ ASS_KEYS = re.compile(r"(?:Format|Dialogue|Comment|Picture|Sound|Movie|Command)\
 
 def parse_substation(text: str, findings: Findings) -> list[Cue]:
     """The spoken cues of a .ass or .ssa file, without drawings, comments and override tags."""
+    from pysubs2.exceptions import Pysubs2Error
+    from pysubs2.formats.substation import EVENT_FIELDS
+
     kind = "ssa" if "[V4 Styles]" in text else "ass"
     fields: list[str] = EVENT_FIELDS[kind]
     order, cues, in_events = fields, [], False
@@ -37,7 +37,7 @@ def parse_substation(text: str, findings: Findings) -> list[Cue]:
         elif line.startswith("Dialogue:"):
             try:
                 cues += [replace(cue, line=number) for cue in _dialogue(line, kind, order, fields)]
-            except (pysubs2.exceptions.Pysubs2Error, ValueError, IndexError, KeyError, TypeError):
+            except (Pysubs2Error, ValueError, IndexError, KeyError, TypeError):
                 findings.add("dialogue can't be read, dropped", number)
         elif in_events and not ASS_KEYS.match(line):
             findings.add("neither a dialogue nor a comment, dropped", number)
@@ -46,12 +46,14 @@ def parse_substation(text: str, findings: Findings) -> list[Cue]:
 
 def _dialogue(line: str, kind: str, order: Sequence[str], fields: Sequence[str]) -> list[Cue]:
     """order: the fields as the file's Format line names them; pysubs2 reads them in the usual order alone."""
+    from pysubs2 import SSAFile
+
     if list(order) != list(fields):
         given = line.removeprefix("Dialogue:").split(",", len(order) - 1)
         values = dict(zip(order, given, strict=True))
         line = "Dialogue:" + ",".join(values.get(name, "0") for name in fields)
     with warnings.catch_warnings(action="ignore"):
-        events = pysubs2.SSAFile.from_string(f"[Events]\n{line}", kind).events
+        events = SSAFile.from_string(f"[Events]\n{line}", kind).events
     return [Cue(e.start / 1000, e.end / 1000, shown_text(e.text)) for e in events]
 
 

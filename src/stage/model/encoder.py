@@ -20,6 +20,10 @@ alone, and read no longer sequence."""
 
 def position_encoding(length: int, dim: int) -> Tensor:
     """Sinusoids of decreasing frequency (Vaswani et al., 2017), sine and cosine interleaved. (length, dim)"""
+    if (
+        torch.get_default_device().type == "meta"
+    ):  # has sizes alone; arithmetic there imports torch's compiler
+        return torch.empty(length, dim)
     position = torch.arange(length, dtype=torch.float32)[:, None]
     frequency = torch.exp(torch.arange(0, dim, 2, dtype=torch.float32) * (-math.log(10_000.0) / dim))
     encoding = torch.zeros(length, dim)

@@ -7,7 +7,6 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import cv2
 import numpy as np
 
 from stage.types import Image
@@ -51,6 +50,8 @@ class Gallery:
 
 
 def _jpeg(image: Image, longest_side: int, quality: int) -> tuple[Image, bytes]:
+    import cv2
+
     height, width = image.shape[:2]
     scale = min(1.0, longest_side / max(height, width))
     size = max(1, round(width * scale)), max(1, round(height * scale))

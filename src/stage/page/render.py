@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from stage.io import OutputKind, starts_with, write_bytes
@@ -16,6 +17,9 @@ from stage.page.pictures import Gallery
 from stage.page.timeline import PATH_HEIGHT, PATH_WIDTH
 from stage.page.views import QuestionView, question_view
 from stage.types import Evidence, Image
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 LEAST_BUDGET, BUDGET_PER_QUESTION = 1_000_000, 350_000
 """Bytes of JPEG; base64 makes them a third larger in the page."""
@@ -30,7 +34,33 @@ EVIDENCE_PAGE = OutputKind(
 """The marker is in page.html.jinja."""
 
 
-def render(entries: Sequence[tuple[Evidence, Mapping[int, Image]]], title: str) -> str:
+@dataclass(frozen=True, slots=True)
+class PageWords:
+    """What a page calls what it shows."""
+
+    one: str
+    many: str
+    candidates: str
+    lead: str
+
+
+OF_QUESTIONS = PageWords(
+    "Question",
+    "Questions",
+    "Candidate answers",
+    "The answer to each question, the part of the film that shows it, and the boxes and subtitles behind it.",
+)
+OF_MOMENTS = PageWords(
+    "Moment",
+    "Moments",
+    "Moments that were found",
+    "The moments that show the phrase, best first, with the boxes of its words. Percentages compare moments.",
+)
+
+
+def render(
+    entries: Sequence[tuple[Evidence, Mapping[int, Image]]], title: str, words: PageWords = OF_QUESTIONS
+) -> str:
     """Render a self-contained HTML page about any number of questions.
 
     entries: for each question its evidence, and numbered frame -> image, (height, width, 3) RGB, of any size. The
@@ -43,11 +73,12 @@ def render(entries: Sequence[tuple[Evidence, Mapping[int, Image]]], title: str) 
     script = _script()
     verdicts = [question.right for question in questions if question.right is not None]
     return (
-        _environment()
+        environment()
         .get_template("page.html.jinja")
         .render(
             title=title.strip() or "Evidence",
             questions=questions,
+            called=words,
             known=len(verdicts),
             right=sum(verdicts),
             pictures=gallery.encode(max(LEAST_BUDGET, BUDGET_PER_QUESTION * len(entries))),
@@ -71,7 +102,10 @@ def write_page(path: str | Path, html: str) -> None:
     write_bytes(Path(path), html.encode("utf-8", "replace"))
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """The templates of this package, which escape all text."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
     loader = PackageLoader("stage", "page")
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True

@@ -50,10 +50,9 @@ class Curve:
 class Timeline:
     """Everything that is drawn on the timeline."""
 
-    start: Curve
-    end: Curve
-    top: float
-    """The probability at the upper edge of the plot."""
+    start: Curve | None
+    """None for both curves if the answerer gives a span as a whole, without probabilities of its start and end."""
+    end: Curve | None
     predicted: Band
     true: Band | None
     ticks: tuple[Tick, ...]
@@ -85,12 +84,11 @@ def timeline(evidence: Evidence) -> Timeline:
     length, moments = timeline_length(evidence), evidence.moments
     starts = [moment.start_probability for moment in moments]
     ends = [moment.end_probability for moment in moments]
-    top = max(*starts, *ends, 1e-6)
+    top = max(*starts, *ends)
     true = evidence.question.span
     return Timeline(
-        _curve(evidence, starts, top, length),
-        _curve(evidence, ends, top, length),
-        top,
+        _curve(evidence, starts, top, length) if top > 0 else None,
+        _curve(evidence, ends, top, length) if top > 0 else None,
         band(evidence.prediction.span, length),
         band(true, length) if true else None,
         _ticks(length),
@@ -104,6 +102,7 @@ def band(span: tuple[float, float], length: float) -> Band:
 
 
 def _curve(evidence: Evidence, values: Sequence[float], top: float, length: float) -> Curve:
+    """top: the probability at the upper edge of the plot."""
     bands = [band(interval_of(moment, evidence.clip), length) for moment in evidence.moments]
     path = [f"M0 {PATH_HEIGHT}"]
     for b, value in zip(bands, values, strict=True):

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from stage.annotation.vocabulary import normalise_word
 from stage.geometry import span_overlap
+from stage.page.answered_by import likelihood, who_answered
 from stage.page.colours import word_colours
 from stage.page.overlay import Overlay, overlay
 from stage.page.timeline import Timeline, interval_of, timeline, timeline_length, within
 from stage.types import AttendedSentence, Evidence, Moment
-from stage.wording import Token, detokenised, percentage, seconds, span_text, tokens
+from stage.wording import Token, detokenised, seconds, span_text, tokens
 
 MOST_FRAMES = 40
 """The most frames that the film strip of a question shows; of longer clips it shows a selection."""
@@ -84,6 +85,10 @@ class QuestionView:
     question: tuple[Token, ...]
     plain_question: str
     answer: str
+    free: bool
+    """Whether the answer was written without candidates."""
+    answered_by: str
+    """Who answered and how often that one is right; empty if unknown."""
     right: bool | None
     """Whether the predicted answer is the right one; None if that is unknown."""
     candidates: tuple[Candidate, ...]
@@ -135,8 +140,12 @@ def question_view(
         length=seconds(clip.duration, clip.duration),
         question=_coloured(question.text, colours),
         plain_question=detokenised(question.text),
-        answer=detokenised(evidence.answer),
-        right=None if question.answer_index is None else question.answer_index == prediction.answer_index,
+        answer=evidence.answer if evidence.free else detokenised(evidence.answer),
+        free=evidence.free,
+        answered_by=_sentence(who_answered(evidence.answered_by)) if evidence.answered_by else "",
+        right=None
+        if question.answer_index is None or evidence.free
+        else question.answer_index == prediction.answer_index,
         candidates=_candidates(evidence, colours),
         span=span_text(prediction.span, length),
         true_span=span_text(question.span, length) if question.span else None,
@@ -154,6 +163,10 @@ def question_view(
     )
 
 
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
+
+
 def _candidates(evidence: Evidence, colours: Mapping[str, int]) -> tuple[Candidate, ...]:
     question, predicted = evidence.question, evidence.prediction.answer_index
     return tuple(
@@ -161,7 +174,7 @@ def _candidates(evidence: Evidence, colours: Mapping[str, int]) -> tuple[Candida
             letter=chr(ord("A") + i) if i < 26 else str(i + 1),
             tokens=_coloured(text, colours if i == predicted else {}),
             probability=min(1.0, max(0.0, probability)),
-            percentage=percentage(probability),
+            percentage=likelihood(probability),
             predicted=i == predicted,
             right=i == question.answer_index,
         )
@@ -189,6 +202,11 @@ def _evenly_spaced(moments: Sequence[Moment], count: int) -> list[Moment]:
     if len(moments) <= count:
         return list(moments)
     return [moments[round(i * (len(moments) - 1) / (count - 1))] for i in range(count)]
+
+
+def key_frame(evidence: Evidence) -> int:
+    """The numbered frame to show first, of an answer with moments: see `_key_frames`."""
+    return _key_frames(evidence, evidence.moments)[0]
 
 
 def _key_frames(evidence: Evidence, moments: Sequence[Moment]) -> tuple[int, ...]:

@@ -18,6 +18,7 @@ from stage.data.layouts import check_places, open_questions
 from stage.data.loading import CollateStep, ExampleDataset, LengthBucketSampler, inference_loader
 from stage.data.question_set import QuestionSet
 from stage.errors import InputError
+from stage.features.names import VISUAL_CONCEPTS, without_digest
 from stage.features.projection import Projections
 from stage.features.regions.visual_concepts import LabelFeatures
 from stage.inference.model_folder import FeatureRecipe, TrainedModel, check_replaceable, save_model
@@ -150,6 +151,7 @@ def _open_data(config: RunConfig) -> tuple[QuestionSet, QuestionSet]:
             f"{val_set.name}: no question has an answer_idx, so epochs can't be compared; set another data.val"
         )
     _check_regions_are_words(config, train_set)
+    _check_regions_have_vectors(config, train_set)
     return train_set, val_set
 
 
@@ -225,6 +227,19 @@ def _check_regions_are_words(config: RunConfig, questions: QuestionSet) -> None:
             f"model.regions_as_words: the regions of {questions.name} are {questions.region_name}, not visual "
             f"concepts of {questions.text_name}; extract them with `stage features regions --concepts`, or set it to "
             "false"
+        )
+
+
+def _check_regions_have_vectors(config: RunConfig, questions: QuestionSet) -> None:
+    if (
+        config.model.system.reads_video
+        and questions.region_name
+        and not questions.source.attributes.region_dim
+    ):
+        detector = without_digest(questions.region_name)
+        raise InputError(
+            f"{questions.name}: regions of {detector} have labels but no vectors to train on; extract them again as "
+            f"visual concepts, with --detector {VISUAL_CONCEPTS}{without_digest(questions.text_name)}+{detector}"
         )
 
 

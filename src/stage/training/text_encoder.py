@@ -259,11 +259,12 @@ def load_bert(spec: str) -> tuple[Any, Any]:
     from transformers import BertForPreTraining
 
     from stage.features.names import PACKAGED_BERT, without_digest
-    from stage.features.text.bert import BertEncoder
+    from stage.features.text.minilm_asset import transformers_folder
 
     source = without_digest(spec)
     if source == PACKAGED_BERT:
-        source = str(BertEncoder.packaged_folder())
+        with transformers_folder() as folder:
+            return load_bert(str(folder))
     local = Path(source).is_dir()
     with loading(source, "BERT", local=local) as config:
         if (

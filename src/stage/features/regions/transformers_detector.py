@@ -1,10 +1,8 @@
-"""Any object detector of transformers as a region detector (DETR and its kin, ...)."""
+"""Any object detector of transformers with labels as a region detector: DETR, YOLOS, RT-DETR, D-FINE, ..."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +11,15 @@ import torch
 from torch import Tensor
 
 from stage.errors import InputError
+from stage.features.hub import downloaded
+from stage.features.image_processor import load_image_processor, prepare
 from stage.features.pretrained import load_weights, loading, name_of_folder, one_line
+from stage.features.pretrained_files import PROCESSOR_FILES, has_any
 from stage.features.protocols import REGIONS_PER_FRAME
 from stage.geometry import tensor_box_iou
 from stage.runtime.hardware import best_device
 from stage.types import Image, Regions
 
-PROCESSOR_FILES = ("preprocessor_config.json", "processor_config.json")
-"""Files that the preparation of images is read from."""
 SAME_OBJECT = 0.7
 """Queries whose boxes have a larger IoU than this show the same object; the better one is kept."""
 
@@ -36,7 +35,7 @@ class TransformersDetector:
 
     @classmethod
     def load(cls, spec: str) -> TransformersDetector:
-        """Load a model folder, or a model of the hub by its name (only then is the network used).
+        """Load a model folder, or a model of the hub by its name: from the network unless it was downloaded before.
 
         Images are prepared as its preprocessor_config.json says, or as for DETR if it has none. Raises InputError if
         it is not an object detector, its weights are incomplete, it has no state for each box, or these settings
@@ -46,13 +45,15 @@ class TransformersDetector:
         local = folder.is_dir()
         if not local and (folder.is_absolute() or spec.startswith(".") or spec.count("/") != 1):
             raise InputError(
-                f"{spec}: no such detector; give `stage`, a model folder or a hub name (owner/name)"
+                f"{spec}: no such detector; give stage, onnx:FILE, a model folder or a hub name (owner/name)"
             )
         from transformers import AutoModelForObjectDetection
 
-        with loading(spec, "object detector", local=local):
-            model = load_weights(AutoModelForObjectDetection, spec, local=local)
-            processor = _image_processor(spec, local)
+        here = folder if local else downloaded(spec)
+        source, on_disk = (str(here), True) if here else (spec, False)
+        with loading(source, "object detector", local=on_disk):
+            model = load_weights(AutoModelForObjectDetection, source, local=on_disk)
+            processor = _image_processor(source, on_disk)
         if not any(isinstance(getattr(model.config, size, None), int) for size in ("d_model", "hidden_size")):
             raise InputError(
                 f"{spec}: this kind of detector has no state for each box; use one like DETR or YOLOS"
@@ -83,18 +84,7 @@ class TransformersDetector:
 
         Raises InputError if these settings can't be used for an image of this size.
         """
-        height, width = image.shape[:2]
-        with (
-            one_line(f"{self.name}: preprocessor_config.json prepares no image of {width} x {height} pixels"),
-            np.errstate(divide="ignore", invalid="ignore"),
-        ):
-            prepared = self.processor(images=image, input_data_format="channels_last", return_tensors="pt")
-        pixels: Tensor = prepared["pixel_values"].float()  # without do_rescale they are integers of 0 to 255
-        if not bool(pixels.isfinite().all()):
-            raise InputError(
-                f"{self.name}: preprocessor_config.json makes pixels infinite; correct image_std or rescale_factor"
-            )
-        return pixels
+        return prepare(self.processor, image, self.name)["pixel_values"]
 
     def _detect(self, image: Image) -> Regions:
         pixels = self.prepare(image).to(self.model.device)
@@ -136,34 +126,13 @@ class TransformersDetector:
         return logits.sigmoid()
 
 
-def _image_processor(spec: str, local: bool) -> Any:
-    """The processor of a model, in its PIL version: those of torchvision are another large dependency."""
-    import transformers
-    from transformers.utils.hub import cached_file
+def _image_processor(source: str, local: bool) -> Any:
+    """The processor of a model; that of DETR if it has no settings of one."""
+    if not has_any(source, PROCESSOR_FILES, local=local):
+        import transformers
 
-    if not any(
-        cached_file(spec, file, local_files_only=local, _raise_exceptions_for_missing_entries=False)
-        for file in PROCESSOR_FILES
-    ):
         return transformers.DetrImageProcessorPil()
-    auto: Any = transformers.AutoImageProcessor
-    with _without_advice():
-        return auto.from_pretrained(spec, backend="pil", local_files_only=local, trust_remote_code=False)
-
-
-@contextmanager
-def _without_advice() -> Iterator[None]:
-    """Silences the advice to install torchvision for its image processors, which aren't used."""
-    logger = logging.getLogger("transformers.utils.import_utils")
-
-    def is_no_advice(record: logging.LogRecord) -> bool:
-        return "requires torchvision" not in record.getMessage()
-
-    logger.addFilter(is_no_advice)
-    try:
-        yield
-    finally:
-        logger.removeFilter(is_no_advice)
+    return load_image_processor(source, local=local)
 
 
 def distinct(boxes: Tensor, scores: Tensor) -> Tensor:

@@ -55,6 +55,16 @@ class ConceptDetector:
         return LabelFeatures.name_for(self.encoder.name)
 
     @property
+    def cache_name(self) -> str:
+        """Identifies the regions, too: a cache must not mix those of two detectors."""
+        return f"{self.name}+{self.detector.name}"
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Those of the detector, if it has any."""
+        return tuple(getattr(self.detector, "notes", ()))
+
+    @property
     def dim(self) -> int:
         return self.encoder.dim
 

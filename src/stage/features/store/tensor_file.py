@@ -21,7 +21,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from safetensors.numpy import save
 
 from stage.errors import InputError
@@ -140,6 +139,8 @@ class TensorFile:
 
         Also the position of the first range that contains NaN or an infinity; None if all numbers are finite.
         """
+        import torch
+
         stored = self._read(name, ranges)
         # numpy converts float16 one number at a time; torch is 15 times faster.
         rows: Array = torch.from_numpy(stored).float().numpy()

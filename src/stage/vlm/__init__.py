@@ -1,0 +1,1 @@
+"""Vision-language models as answerers: on this machine, or on a server"""

@@ -1,0 +1,1 @@
+"""Zero-shot: answers about any film, without training, from what detectors and text vectors say"""
