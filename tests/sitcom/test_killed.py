@@ -26,6 +26,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.exhaustive
 def test_a_killed_run_that_is_done_again_gives_the_same_files(
     small_sitcom: tuple[Path, PublishedSplit], tmp_path: Path
 ) -> None:
@@ -56,6 +57,7 @@ def test_what_workers_of_a_killed_run_left_is_removed_from_a_finished_folder(sit
     assert contents(sitcom_copy) == before
 
 
+@pytest.mark.exhaustive
 def test_an_episode_that_lacks_its_film_is_drawn_again(sitcom_copy: Path) -> None:
     before = contents(sitcom_copy)
     next(sitcom_copy.glob("episodes/*.mp4")).unlink()

@@ -89,6 +89,7 @@ def test_what_is_said_is_found_with_its_times(film: Path, heard: Path) -> None:
     assert all(cue.end - cue.start < 3.5 for cue in result.cues)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_the_cached_file_is_read_as_the_films_subtitles(film: Path, heard: Path) -> None:
     result = subtitles_of_sound(film, cache=heard)
@@ -117,6 +118,7 @@ def test_sound_that_begins_two_seconds_later_is_heard_two_seconds_later(
     assert [cue.start for cue in result.cues] == pytest.approx([start + 2 for start in STARTS], abs=0.2)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_another_language_is_detected(tmp_path: Path) -> None:
     needs_whisper()
@@ -155,6 +157,7 @@ def test_a_film_without_sound_needs_no_model(tmp_path: Path, monkeypatch: pytest
     assert result.notes == (transcript.NO_SOUND,)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_damaged_cache_is_heard_again_and_noted(film: Path, heard: Path, tmp_path: Path) -> None:
     (record,) = (heard / "speech").glob("*.json")
@@ -180,6 +183,7 @@ def test_a_damaged_or_missing_subtitle_file_is_written_again(film: Path, heard: 
     assert path.read_text("utf-8") == good
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_where_nothing_can_be_cached_the_subtitles_are_there_all_the_same(film: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
@@ -188,6 +192,7 @@ def test_where_nothing_can_be_cached_the_subtitles_are_there_all_the_same(film: 
     assert any("what was heard is not cached" in note for note in result.notes)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_an_interrupted_film_is_resumed_where_it_was(
     film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

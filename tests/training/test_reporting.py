@@ -50,7 +50,9 @@ def test_progress_is_told_for_every_step_of_all_epochs(random_data: Path, tmp_pa
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.exhaustive)]
+)
 def test_an_interrupted_training_ends_with_130_or_143_and_says_what_is_kept(
     random_data: Path, tmp_path: Path, number: signal.Signals
 ) -> None:

@@ -392,6 +392,7 @@ def test_without_the_hub_a_model_of_it_is_refused(monkeypatch: pytest.MonkeyPatc
     assert message.startswith("nobody/owl: is not on this machine, and can't be downloaded (no network)")
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_loading_and_looking_print_nothing(folders: dict[str, Path]) -> None:
     done = subprocess.run(

@@ -54,6 +54,7 @@ def test_each_difference_is_reported_with_file_and_question(
     assert found[-1].startswith("frames.json: is not JSON")
 
 
+@pytest.mark.exhaustive
 def test_truth_is_compared_with_what_the_generator_makes(
     sitcom_copy: Path, reported: Callable[[], list[str]], small_sitcom: tuple[Path, PublishedSplit]
 ) -> None:
@@ -74,6 +75,7 @@ def test_truth_is_compared_with_what_the_generator_makes(
     )
 
 
+@pytest.mark.exhaustive
 def test_damaged_films_and_films_of_other_episodes_are_reported(
     sitcom_copy: Path, reported: Callable[[], list[str]]
 ) -> None:
@@ -99,7 +101,14 @@ def test_damaged_films_and_films_of_other_episodes_are_reported(
     assert f"does not show the drawn image in {video_frame_count(play)} of" in problem
 
 
-@pytest.mark.parametrize("at", [(0, 0, 0), (100, 293, 147), (-1, 580, 300)])
+@pytest.mark.parametrize(
+    "at",
+    [
+        (100, 293, 147),
+        pytest.param((0, 0, 0), marks=pytest.mark.exhaustive),
+        pytest.param((-1, 580, 300), marks=pytest.mark.exhaustive),
+    ],
+)
 def test_a_square_in_one_frame_is_reported(
     sitcom_copy: Path,
     reported: Callable[[], list[str]],
@@ -120,6 +129,7 @@ def test_a_square_in_one_frame_is_reported(
     assert f"at {frame / 6:.1f} s" in problem
 
 
+@pytest.mark.exhaustive
 def test_a_film_of_another_encoder_is_as_published(
     sitcom_copy: Path, reported: Callable[[], list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,7 +142,17 @@ def test_a_film_of_another_encoder_is_as_published(
     assert reported() == []
 
 
-@pytest.mark.parametrize("content", ["[]", "3", "{", '{"questions": {}}', '{"split": ["val"], "seed": null}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        '{"questions": {}}',
+        *(
+            pytest.param(c, marks=pytest.mark.exhaustive)
+            for c in ("[]", "3", '{"split": ["val"], "seed": null}')
+        ),
+    ],
+)
 def test_any_content_is_reported_without_a_traceback(
     sitcom_copy: Path, reported: Callable[[], list[str]], content: str
 ) -> None:
