@@ -129,6 +129,7 @@ def test_what_can_not_be_fine_tuned_is_named(
     assert done.refused(reason), done
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_a_trained_detector_is_the_one_of_its_card(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -40,6 +40,7 @@ def test_a_folder_is_written_in_tvqa_formats_and_completed_after_a_stop(tmp_path
         write_sitcom(tmp_path, "test", 2)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 def test_an_error_stops_the_remaining_episodes(tmp_path: Path) -> None:
     (tmp_path / "episodes" / "sitcom_val_0_00000.mp4").mkdir(parents=True)  # so it can't be written

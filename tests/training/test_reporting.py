@@ -49,6 +49,7 @@ def test_progress_is_told_for_every_step_of_all_epochs(random_data: Path, tmp_pa
     assert seen == [(1, 2, "epoch 1 of 1"), (2, 2, "epoch 1 of 1"), *second]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.exhaustive)]

@@ -101,6 +101,7 @@ def test_damaged_films_and_films_of_other_episodes_are_reported(
     assert f"does not show the drawn image in {video_frame_count(play)} of" in problem
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     "at",
     [
@@ -142,6 +143,7 @@ def test_a_film_of_another_encoder_is_as_published(
     assert reported() == []
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     "content",
     [
