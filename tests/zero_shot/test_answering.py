@@ -88,6 +88,17 @@ def test_the_colour_of_what_is_worn_speaks_for_a_candidate() -> None:
     assert pixels == pytest.approx([0, 0.95])  # 0.95 / (0.95 + 0 + 0.05)
 
 
+def test_the_largest_and_the_smallest_are_told_by_their_boxes() -> None:
+    """A car of 40 x 40 pixels, a dog of 20 x 20 and no horse."""
+    seen = regions(("car", 0.5, (0, 0, 40, 40)), ("dog", 0.5, (50, 0, 70, 20)))
+    found = matcher(view(seen, seen))
+    answers = ("A car .", "A dog .", "A horse .")
+    assert clue(asked(found, "What is the largest thing ?", *answers), "pixels") == pytest.approx([1, 0.5, 0])
+    assert clue(asked(found, "What is the smallest thing ?", *answers), "pixels") == pytest.approx(
+        [0.5, 1, 0]
+    )
+
+
 def test_counts_are_those_of_most_frames() -> None:
     two, three = regions(*[("person", 0.5, BOX)] * 2), regions(*[("person", 0.5, BOX)] * 3)
     found = matcher(view(two, two, three))

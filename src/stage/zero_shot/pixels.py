@@ -12,7 +12,7 @@ from stage.zero_shot.colours import NAMES
 from stage.zero_shot.matching import Matcher
 from stage.zero_shot.places import place_score
 from stage.zero_shot.windows import Windows
-from stage.zero_shot.words import Word, asks_colour, asks_count, colours_of, number_in, side_in
+from stage.zero_shot.words import Word, asks_colour, asks_count, colours_of, number_in, side_in, size_asked
 
 RARE = 0.05
 """Share of a colour that counts half where the film has none of it elsewhere."""
@@ -30,6 +30,8 @@ def pixel_scores(
     chosen: npt.NDArray[np.int64],
 ) -> Floats:
     """What pixels and boxes say for each candidate in its window, in [0, 1]; zeros where they say nothing: (K,)."""
+    if (wanted := size_asked(question.text)) is not None:
+        return _sizes(wanted, own, matcher, [windows.frames_of(int(window)) for window in chosen])
     scores = np.zeros(len(question.answers))
     for k, answer in enumerate(question.answers):
         frames = windows.frames_of(int(chosen[k]))
@@ -40,6 +42,25 @@ def pixel_scores(
         else:
             scores[k] = PLACE * place_score(question.text, answer, asked, own[k], matcher, frames)
     return scores
+
+
+def _sizes(wanted: int, own: Sequence[Sequence[Word]], matcher: Matcher, frames: Sequence[slice]) -> Floats:
+    """How near each candidate's boxes are in size to those of the largest (1) or smallest (-1) candidate: (K,)."""
+    view = matcher.view
+    sides = np.sqrt(np.maximum(0, view.boxes[:, 2:] - view.boxes[:, :2]).prod(1))
+    sizes = np.zeros(len(own))
+    for k, (words, inside) in enumerate(zip(own, frames, strict=True)):
+        shown = (view.owner >= inside.start) & (view.owner < inside.stop)
+        for word in words:
+            scores = matcher.region_scores(word) * shown
+            if scores.any():
+                sizes[k] = max(sizes[k], float(np.average(sides, weights=scores)))
+    seen = sizes > 0
+    if not seen.any():
+        return sizes
+    return np.where(
+        seen, sizes / sizes.max() if wanted > 0 else sizes[seen].min() / np.maximum(sizes, 1e-9), 0
+    )
 
 
 def _colour(answer: str, question: str, asked: Sequence[Word], matcher: Matcher, frames: slice) -> float:

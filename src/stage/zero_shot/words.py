@@ -42,6 +42,12 @@ COUNTED = {
 }  # fmt: skip
 
 
+SIZES = dict.fromkeys(("biggest", "bigger", "largest", "larger", "tallest", "taller"), 1) | dict.fromkeys(
+    ("smallest", "smaller", "littlest", "tiniest", "shortest"), -1
+)
+"""Words that ask for a size -> 1 for the large, -1 for the small."""
+
+
 @dataclass(frozen=True, slots=True)
 class Word:
     """A content word of a text."""
@@ -137,3 +143,8 @@ def side_in(text: str) -> str | None:
     """The side, "left" or "right", that a text says something is on; None if it names none, or both."""
     sides = {normalise_word(token) for token in text.split()} & {"left", "right"}
     return sides.pop() if len(sides) == 1 else None
+
+
+def size_asked(question: str) -> int | None:
+    """1 if a question asks for the largest, -1 for the smallest, None if it asks for no size."""
+    return next((SIZES[word] for word in question.lower().split() if word in SIZES), None)
