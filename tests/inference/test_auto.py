@@ -78,7 +78,22 @@ def test_a_model_is_not_certain_about_films_unlike_those_of_its_training(
 
 
 @pytest.mark.slow
-def test_a_data_set_of_the_sitcom_is_answered_by_its_model(sitcom_data: Path) -> None:
+def test_a_data_set_of_the_sitcom_is_answered_by_its_model(
+    sitcom_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(names.KINDS, "zero-shot", "no.such.module")  # it isn't loaded where it isn't needed
     opened = auto.load("auto", Setup()).answers(sitcom_data)
     assert opened.notes[0] == f"{sitcom_data}: answered by sitcom"
     assert len(list(opened.predict())) == len(opened.questions)
+
+
+@pytest.mark.slow
+def test_an_answerer_that_was_never_measured_is_not_said_to_be_right_most_often(
+    short_film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answerers.use(monkeypatch)
+    monkeypatch.setattr("samples.answerers.RECORD", None)
+    monkeypatch.setitem(names.KINDS, "zero-shot", "samples.answerers")
+    film = Answerer.from_pretrained("auto").open(short_film, cache=tmp_path)
+    assert film.answered_by.record is None
+    assert "most often" not in film.answered_by.reason

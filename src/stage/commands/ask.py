@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stage.commands import NEGATIVE, Overwrite
-from stage.commands.asking.options import Detector, ImageText, Model
+from stage.commands.asking.options import Detector, ImageText, Model, Subtitles
 from stage.inference.names import DEFAULT_ANSWERER
 from stage.terminal import echo
 
@@ -30,14 +30,7 @@ def ask(
             help="A candidate answer; repeat the option for each. Vision-language models also answer without any."
         ),
     ] = None,
-    subtitles: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE|auto",
-            help="A .srt, .vtt, .ass or .ssa file, or auto to have what is said heard; by default the film's own "
-            "subtitle track, if any.",
-        ),
-    ] = None,
+    subtitles: Subtitles = None,
     questions: Annotated[
         Path | None,
         typer.Option(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stage.commands import Overwrite
-from stage.commands.asking.options import Detector, ImageText
+from stage.commands.asking.options import Detector, ImageText, Subtitles
 from stage.terminal import PlainConsole, echo
 
 if TYPE_CHECKING:
@@ -21,14 +21,7 @@ if TYPE_CHECKING:
 def find(
     video: Annotated[Path, typer.Argument(metavar="VIDEO", help="A film: any file with a video track.")],
     phrase: Annotated[str, typer.Argument(help="What to find, such as 'the man with the party hat'.")],
-    subtitles: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE|auto",
-            help="A .srt, .vtt, .ass or .ssa file, or auto to have what is said heard; by default the film's own "
-            "subtitle track, if any.",
-        ),
-    ] = None,
+    subtitles: Subtitles = None,
     detector: Detector = None,
     image_text: ImageText = None,
     top: Annotated[int, typer.Option(min=1, max=100, help="Find so many moments at most.")] = 5,

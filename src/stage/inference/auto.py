@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import import_module
@@ -61,13 +62,20 @@ class AutoAnswerer(Answerer):
                 "most often about others"
             )
         opened = chosen.look_at(film, cache=cache, progress=progress)
+        if opened.answered_by.record is None:  # without a detector it was never measured
+            reason = "the film is no episode of the sitcom, and other answerers have to be named"
         return replace(opened, answered_by=replace(opened.answered_by, reason=reason))
 
     def answers(self, data: str | Path, *, for_scores: bool = False, fast: bool = False) -> DataSetAnswers:
         """As in `Answerer`: by a packaged model that reads the data set's features, or else by zero-shot."""
-        chosen: Answerer
-        for chosen in (self.sitcom, load_trained(PEOPLE, self.setup), self.zero_shot):
+        candidates: tuple[Callable[[], Answerer], ...] = (
+            lambda: self.sitcom,
+            lambda: load_trained(PEOPLE, self.setup),
+            lambda: self.zero_shot,
+        )
+        for candidate in candidates:  # each is loaded only if those before it can't read the data set
             try:
+                chosen = candidate()
                 opened = chosen.answers(data, for_scores=for_scores, fast=fast)
             except InputError as error:
                 refusal = error

@@ -15,6 +15,14 @@ Detector = Annotated[
     str | None,
     typer.Option(help="A region detector, such as onnx:FILE, for answerers that leave the choice."),
 ]
+Subtitles = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE|auto",
+        help="A .srt, .vtt, .ass or .ssa file, or auto to have what is said heard; by default the film's own "
+        "subtitle track, if any.",
+    ),
+]
 ImageText = Annotated[
     str | None,
     typer.Option(
